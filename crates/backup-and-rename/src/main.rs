@@ -1,0 +1,23 @@
+//! The `backup-and-rename` Lambda.
+
+use backup_and_rename::State;
+use loader_core::error::Result;
+use loader_core::publish::PublishSettings;
+use loader_lambda::{Environment, RuntimeError};
+
+async fn connect(environment: &Environment) -> Result<State> {
+    let deployment = loader_lambda::Deployment::connect(environment).await?;
+    Ok(State {
+        settings: PublishSettings {
+            lease: deployment.settings.lease,
+            lock_timeout_ms: environment.number("LOCK_TIMEOUT_MS", 2_000, 1..=600_000)?,
+            attempts: environment.number("PUBLISH_ATTEMPTS", 10, 1..=1_000)?,
+        },
+        database: deployment.database().await?,
+    })
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), RuntimeError> {
+    loader_lambda::serve("backup-and-rename", connect, backup_and_rename::handle).await
+}

@@ -1,0 +1,24 @@
+//! The `import-batch` Lambda.
+
+use import_batch::State;
+use loader_core::error::Result;
+use loader_core::import::ImportSettings;
+use loader_lambda::{Environment, RuntimeError};
+
+async fn connect(environment: &Environment) -> Result<State> {
+    let deployment = loader_lambda::Deployment::connect(environment).await?;
+    Ok(State {
+        source: deployment.source(),
+        settings: ImportSettings {
+            lease: deployment.settings.lease,
+            fetch_ahead: environment.number("FETCH_AHEAD_OBJECTS", 16, 1..=256)?,
+            group_max_bytes: environment.number("GROUP_MAX_BYTES", 16 << 20, 1..=1 << 30)?,
+        },
+        database: deployment.database().await?,
+    })
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), RuntimeError> {
+    loader_lambda::serve("import-batch", connect, import_batch::handle).await
+}

@@ -1,0 +1,98 @@
+-- The control tables: what ran, what became of every object, what was published.
+-- Everything here can be run again.
+
+create schema if not exists loader;
+create schema if not exists dataimport;
+create schema if not exists databackup;
+
+-- One execution for one table.
+create table if not exists loader.run (
+    run_id              text primary key,
+    table_name          text not null,
+    execution_arn       text not null,
+    state               text not null default 'preparing'
+                        check (state in ('preparing', 'loading', 'published', 'failed')),
+    -- Counts the plans; a Lambda that works on an older plan writes nothing.
+    attempt             integer not null default 0,
+    failed_attempts     integer not null default 0,
+    max_attempts        integer not null,
+    definition          jsonb,
+    -- Null once it is published, dropped, or taken over by a later run.
+    staging_table       text,
+    resumed_from        text,
+    batches             integer,
+    objects_listed      bigint,
+    objects_to_load     bigint,
+    bytes_to_load       bigint,
+    objects_loaded      bigint,
+    objects_skipped     bigint,
+    objects_failed      bigint,
+    rows                bigint,
+    backup_table        text,
+    error_name          text,
+    error_message       text,
+    failed_state        text,
+    started_at          timestamptz not null default clock_timestamp(),
+    finished_at         timestamptz,
+    notified_at         timestamptz
+);
+
+create index if not exists run_table_name_started_at on loader.run (table_name, started_at desc);
+
+-- Who holds a table, and until when. One run per table at a time.
+create table if not exists loader.lease (
+    table_name          text primary key,
+    run_id              text not null,
+    acquired_at         timestamptz not null default clock_timestamp(),
+    expires_at          timestamptz not null
+);
+
+-- The ledger: what became of every listed object. The row of a loaded object is
+-- inserted in the transaction that loads its rows: that is exactly-once.
+create table if not exists loader.object (
+    run_id              text not null,
+    key                 text not null,
+    etag                text not null,
+    version_id          text,
+    size_bytes          bigint not null,
+    batch               integer,
+    attempt             integer not null,
+    state               text not null check (state in ('loaded', 'skipped', 'failed')),
+    rows                bigint,
+    rejects             bigint not null default 0,
+    engine              text check (engine in ('aws_s3', 'stream')),
+    reason              text,
+    error_name          text,
+    error_message       text,
+    error_line          bigint,
+    error_column        text,
+    sqlstate            text,
+    started_at          timestamptz not null default clock_timestamp(),
+    finished_at         timestamptz,
+    primary key (run_id, key)
+);
+
+-- Rows that could not be loaded, with their place and their text.
+create table if not exists loader.rejected_row (
+    run_id              text not null,
+    key                 text not null,
+    etag                text not null,
+    line                bigint not null,
+    column_name         text,
+    sqlstate            text,
+    error_message       text not null,
+    row_text            text,
+    rejected_at         timestamptz not null default clock_timestamp(),
+    primary key (run_id, key, line)
+);
+
+-- What was published when, newest last.
+create table if not exists loader.version (
+    table_name          text not null,
+    run_id              text not null,
+    rows                bigint not null,
+    objects             bigint not null,
+    backup_table        text,
+    published_at        timestamptz not null default clock_timestamp(),
+    primary key (table_name, run_id)
+);

@@ -1,0 +1,274 @@
+//! What becomes of a run after a failure: another plan, or its end.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio_postgres::Client;
+
+use crate::database::control_schema::Schema;
+use crate::database::failure::failure;
+use crate::database::run::{Run, RunState};
+use crate::database::{lease, ledger, run, staging};
+use crate::error::{Class, Error, ErrorName, Result};
+use crate::input::Execution;
+
+/// How long cleaning up waits for Lambdas that still write into the table. A
+/// table that stays behind is dropped by the next run.
+const DROP_TIMEOUT_MS: u64 = 5_000;
+
+/// The longest wait before a new plan.
+const MAX_WAIT_SECONDS: u32 = 60;
+
+/// A failure as the state machine caught it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Caught {
+    /// The run.
+    pub run_id: String,
+    /// The execution.
+    pub execution: Execution,
+    /// The state that failed.
+    pub failed_state: String,
+    /// The error's name: ours, or one of Step Functions or Lambda.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// The error's cause, often JSON from Lambda.
+    #[serde(default)]
+    pub cause: Option<String>,
+}
+
+/// A failure as people and machines are told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The error's name.
+    pub error: String,
+    /// The sentence.
+    pub message: String,
+    /// The state that failed.
+    pub state: String,
+}
+
+/// What is to be done now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The run.
+    pub run_id: String,
+    /// Whether a new plan is worth making.
+    pub retry: bool,
+    /// Whether the run turned out to be published: only the answer was lost.
+    pub published: bool,
+    /// How many attempts have failed.
+    pub attempt: i32,
+    /// How long to wait before the new plan.
+    pub wait_seconds: u32,
+    /// The failure.
+    pub failure: Failure,
+}
+
+/// Records the failure and decides. A run that ends gives its table back; what it
+/// has loaded stays for the next run, and nothing stays if it has loaded nothing.
+///
+/// It may be called twice for the same failure; that counts as two.
+///
+/// # Errors
+/// Those of the database.
+pub async fn clean_up(client: &mut Client, caught: &Caught) -> Result<Outcome> {
+    let error = caught.error();
+    let mut outcome = Outcome {
+        run_id: caught.run_id.clone(),
+        retry: false,
+        published: false,
+        attempt: 1,
+        wait_seconds: 0,
+        failure: Failure {
+            error: name(caught, &error),
+            message: error.message.clone(),
+            state: caught.failed_state.clone(),
+        },
+    };
+    if !control_tables_exist(client).await? {
+        return Ok(outcome);
+    }
+    let Some(current) = run::find(client, &caught.run_id).await? else {
+        return Ok(outcome);
+    };
+    if current.execution_arn != caught.execution.id || current.state == RunState::Failed {
+        return Ok(outcome);
+    }
+    if current.state == RunState::Published {
+        outcome.published = true;
+        return Ok(outcome);
+    }
+    let failed = run::record_failure(client, &current.run_id, &error, &caught.failed_state).await?;
+    outcome.attempt = failed;
+    let totals = ledger::totals(client, &current.run_id).await?;
+    if current.state == RunState::Loading
+        && failed < current.max_attempts
+        && is_worth_a_new_plan(&error, &totals)
+    {
+        outcome.retry = true;
+        outcome.wait_seconds =
+            (5_u32 << u32::try_from(failed.clamp(1, 8) - 1).unwrap_or(0)).min(MAX_WAIT_SECONDS);
+        return Ok(outcome);
+    }
+    end(client, &current, totals.loaded > 0).await?;
+    Ok(outcome)
+}
+
+/// Ends the run of an execution that is over and could not end it itself: it was
+/// stopped, ran out of time, or found no database. Its table is free at once, not
+/// only when the lease expires; its Lambdas that still work write nothing more.
+///
+/// # Errors
+/// Those of the database.
+pub async fn abandon(client: &mut Client, execution: &Execution, why: &str) -> Result<()> {
+    if !control_tables_exist(client).await? {
+        return Ok(());
+    }
+    let Some(current) = run::find(client, &execution.name).await? else { return Ok(()) };
+    let is_open = matches!(current.state, RunState::Preparing | RunState::Loading);
+    if !is_open || current.execution_arn != execution.id {
+        return Ok(());
+    }
+    let error = Error::new(ErrorName::LeaseLost, format!("the execution is over: {why}"));
+    run::record_failure(client, &current.run_id, &error, why).await?;
+    let loaded = ledger::totals(client, &current.run_id).await?.loaded;
+    end(client, &current, loaded > 0).await
+}
+
+/// Transient errors have had their retries in place; a new plan is one more
+/// chance. Failed objects are worth one if a new listing may cure any of them.
+fn is_worth_a_new_plan(error: &Error, totals: &ledger::Totals) -> bool {
+    match error.name {
+        ErrorName::ObjectsFailed => totals.replannable > 0,
+        name => name.class() != Class::Permanent,
+    }
+}
+
+async fn end(client: &mut Client, current: &Run, keep: bool) -> Result<()> {
+    if let (false, Some(name)) = (keep, &current.staging) {
+        let dropped = drop_staging(client, name).await;
+        if let Err(error) = dropped {
+            tracing::warn!(run.id = current.run_id, %error, "the staging table stays until the next run");
+            return finish(client, current, true).await;
+        }
+    }
+    finish(client, current, keep).await
+}
+
+async fn finish(client: &mut Client, current: &Run, keep: bool) -> Result<()> {
+    let doing = "ending the run";
+    let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
+    run::fail(&transaction, &current.run_id, keep).await?;
+    lease::release(&transaction, &current.run_id).await?;
+    transaction.commit().await.map_err(|error| failure(doing, &error))
+}
+
+/// Drops a staging table, unless somebody holds it for long.
+///
+/// # Errors
+/// `DatabaseBusy`.
+pub async fn drop_staging(client: &mut Client, name: &crate::identifier::Identifier) -> Result<()> {
+    let doing = "dropping the staging table";
+    if !staging::exists(client, name).await? {
+        return Ok(());
+    }
+    let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
+    staging::lock(&transaction, name, "access exclusive", DROP_TIMEOUT_MS).await?;
+    transaction
+        .batch_execute(&format!("drop table {}", Schema::Staging.table(name)))
+        .await
+        .map_err(|error| failure(doing, &error))?;
+    transaction.commit().await.map_err(|error| failure(doing, &error))
+}
+
+async fn control_tables_exist(client: &Client) -> Result<bool> {
+    client
+        .query_one("select to_regclass('loader.run') is not null", &[])
+        .await
+        .map(|row| row.get(0))
+        .map_err(|error| failure("looking for the control tables", &error))
+}
+
+/// Our names stay; those of Step Functions and Lambda are told as they are, so
+/// that nobody searches our table of errors for them.
+fn name(caught: &Caught, error: &Error) -> String {
+    match caught.error.as_deref() {
+        Some(text) if ErrorName::parse(text).is_none() => text.to_owned(),
+        _ => error.name.as_str().to_owned(),
+    }
+}
+
+impl Caught {
+    /// Reads the error out of what Step Functions caught. What is not ours, such
+    /// as a time-out or a crash of a Lambda, may well get better by itself.
+    #[must_use]
+    pub fn error(&self) -> Error {
+        let raw = self.cause.as_deref().unwrap_or_default();
+        let message = serde_json::from_str::<Value>(raw)
+            .ok()
+            .and_then(|cause| cause.get("errorMessage").and_then(Value::as_str).map(ToOwned::to_owned))
+            .unwrap_or_else(|| raw.to_owned());
+        let text = self.error.as_deref().unwrap_or_default();
+        if let Some(name) = ErrorName::parse(text) {
+            return Error::new(name, message);
+        }
+        let message = match (text, message.is_empty()) {
+            ("Sandbox.Timedout" | "States.Timeout", _) => {
+                format!("the state ran out of time ({text}); {message}")
+            }
+            (_, true) => format!("the state failed with {text} and said no more"),
+            (_, false) => format!("{text}: {message}"),
+        };
+        Error::new(ErrorName::Unreconciled, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caught(error: &str, cause: &str) -> Caught {
+        Caught {
+            run_id: "r".to_owned(),
+            execution: Execution { id: "arn".to_owned(), name: "r".to_owned(), start_time: None },
+            failed_state: "PlanBatches".to_owned(),
+            error: Some(error.to_owned()),
+            cause: Some(cause.to_owned()),
+        }
+    }
+
+    #[test]
+    fn our_errors_are_read_out_of_the_cause() {
+        let error = caught(
+            "Loader.NoObjects",
+            r#"{"errorType":"Loader.NoObjects","errorMessage":"there are no objects"}"#,
+        )
+        .error();
+        assert_eq!((error.name, error.message.as_str()), (ErrorName::NoObjects, "there are no objects"));
+    }
+
+    #[test]
+    fn errors_of_lambda_and_step_functions_are_worth_another_plan() {
+        for (name, cause) in [
+            ("Lambda.Unknown", "exited"),
+            ("Sandbox.Timedout", r#"{"errorMessage":"Task timed out"}"#),
+            ("States.Timeout", ""),
+            ("States.ItemReaderFailed", "no such key"),
+        ] {
+            let caught = caught(name, cause);
+            let error = caught.error();
+            assert_ne!(error.class(), Class::Permanent, "{name}");
+            assert!(error.message.contains(name), "{error}");
+            assert_eq!(super::name(&caught, &error), name);
+        }
+    }
+
+    #[test]
+    fn failed_objects_are_worth_another_plan_only_if_a_listing_can_cure_one() {
+        let failed = Error::new(ErrorName::ObjectsFailed, "");
+        let totals = |replannable| ledger::Totals { failed: 2, replannable, ..ledger::Totals::default() };
+        assert!(!is_worth_a_new_plan(&failed, &totals(0)));
+        assert!(is_worth_a_new_plan(&failed, &totals(1)));
+        assert!(is_worth_a_new_plan(&Error::new(ErrorName::Unreconciled, ""), &totals(0)));
+        assert!(!is_worth_a_new_plan(&Error::new(ErrorName::NoObjects, ""), &totals(1)));
+    }
+}

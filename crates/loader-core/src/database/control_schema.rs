@@ -1,0 +1,69 @@
+//! The schemas and control tables that the loader keeps in the database.
+
+use tokio_postgres::Client;
+
+use super::failure::failure;
+use crate::error::Result;
+use crate::identifier::{Identifier, QualifiedName};
+
+const CONTROL_SCHEMA: &str = include_str!("../../sql/control_schema.sql");
+
+/// The schemas that a table moves through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// `dataimport`: tables that are being loaded.
+    Staging,
+    /// `public`: what readers read.
+    Live,
+    /// `databackup`: the versions before.
+    Backup,
+}
+
+impl Schema {
+    /// Returns the schema's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Staging => "dataimport",
+            Self::Live => "public",
+            Self::Backup => "databackup",
+        }
+    }
+
+    /// Names a table in the schema.
+    #[must_use]
+    pub fn table(self, name: &Identifier) -> QualifiedName {
+        QualifiedName::new(Identifier::of_static(self.as_str()), name.clone())
+    }
+}
+
+/// Serialises two first runs: `create … if not exists` alone can still collide
+/// in the catalog. The lock ends with the transaction, so poolers and failovers
+/// don't matter. The number is arbitrary and only has to stay the same.
+const CREATION_LOCK: &str = "select pg_advisory_xact_lock(7305808869235)";
+
+/// Creates the schemas and control tables that are not there yet.
+///
+/// # Errors
+/// `DatabaseRejected` when the role may not create schemas.
+pub async fn ensure(client: &mut Client) -> Result<()> {
+    let doing = "creating the loader's schemas";
+    let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
+    transaction.batch_execute(CREATION_LOCK).await.map_err(|error| failure(doing, &error))?;
+    // Read first: a role that may not create anything can still run once somebody
+    // else has created the schemas.
+    let complete: bool = transaction
+        .query_one(
+            "select to_regclass('loader.version') is not null
+                and to_regnamespace('dataimport') is not null
+                and to_regnamespace('databackup') is not null",
+            &[],
+        )
+        .await
+        .map_err(|error| failure(doing, &error))?
+        .get(0);
+    if !complete {
+        transaction.batch_execute(CONTROL_SCHEMA).await.map_err(|error| failure(doing, &error))?;
+    }
+    transaction.commit().await.map_err(|error| failure(doing, &error))
+}

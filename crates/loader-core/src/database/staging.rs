@@ -1,0 +1,220 @@
+//! The staging table: one for each run, so that no Lambda of another run can
+//! write into it.
+
+use sha2::{Digest, Sha256};
+use tokio_postgres::GenericClient;
+
+use super::control_schema::Schema;
+use super::failure::failure;
+use crate::definition::{ColumnDefinition, ResolvedColumn};
+use crate::error::{Error, ErrorName, Result};
+use crate::identifier::{Identifier, QualifiedName};
+
+/// Names the staging table of a run: the live table's name, cut to fit, and
+/// eight hex digits of the run's id.
+#[must_use]
+pub fn name_for(table: &Identifier, run_id: &str) -> Identifier {
+    let hash = Sha256::digest(run_id.as_bytes());
+    let digits = hash.iter().take(4).fold(0_u32, |digits, byte| (digits << 8) | u32::from(*byte));
+    table.with_suffix(&format!("__{digits:08x}"))
+}
+
+/// Writes the statement that creates a staging table with these columns.
+#[must_use]
+pub fn create_with_columns(staging: &Identifier, columns: &[ColumnDefinition]) -> String {
+    let columns: Vec<String> = columns
+        .iter()
+        .map(|column| {
+            let not_null = if column.not_null { " not null" } else { "" };
+            format!("{} {}{not_null}", column.name, column.sql_type)
+        })
+        .collect();
+    format!("create table {} (\n    {}\n)", Schema::Staging.table(staging), columns.join(",\n    "))
+}
+
+/// Writes the statement that creates a staging table in the image of the live
+/// one: columns, defaults, checks, identity, indexes, storage, comments.
+#[must_use]
+pub fn create_like_live(staging: &Identifier, table: &Identifier) -> String {
+    format!(
+        "create table {} (like {} including all)",
+        Schema::Staging.table(staging),
+        Schema::Live.table(table)
+    )
+}
+
+/// Checks that every type is one that the database knows.
+///
+/// # Errors
+/// `InvalidDefinition`, naming the column.
+pub async fn check_types(client: &impl GenericClient, columns: &[ColumnDefinition]) -> Result<()> {
+    for column in columns {
+        let bare = without_modifiers(&column.sql_type);
+        let known =
+            client.query_one("select to_regtype($1) is not null", &[&bare]).await.is_ok_and(|row| row.get(0));
+        if !known {
+            return Err(Error::new(
+                ErrorName::InvalidDefinition,
+                format!(
+                    "the type of column {}, `{}`, is not one that the database knows",
+                    column.name, column.sql_type
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Takes the modifiers off: `numeric(10, 2)` is `numeric`, as `to_regtype` takes
+/// no modifiers before `PostgreSQL` 17.
+fn without_modifiers(sql_type: &str) -> String {
+    let mut depth = 0_u32;
+    sql_type
+        .chars()
+        .filter(|c| match c {
+            '(' => {
+                depth += 1;
+                false
+            }
+            ')' => {
+                depth = depth.saturating_sub(1);
+                false
+            }
+            _ => depth == 0,
+        })
+        .collect()
+}
+
+/// Reads the columns of a table that objects can fill, in the table's order.
+///
+/// A column is required unless it is filled without the object: by a default or
+/// an identity. Generated columns can't be loaded and are left out. Whether a
+/// type is text is asked of the type itself, under any domains.
+///
+/// # Errors
+/// Those of the database.
+pub async fn loadable_columns(
+    client: &impl GenericClient,
+    relation: &QualifiedName,
+) -> Result<Vec<ResolvedColumn>> {
+    let rows = client
+        .query(
+            "with recursive base as (
+                 select attnum, atttypid as typid from pg_attribute
+                  where attrelid = to_regclass($1) and attnum > 0 and not attisdropped
+                  union all
+                 select base.attnum, typbasetype from base join pg_type on pg_type.oid = base.typid
+                  where typtype = 'd')
+             select attname::text,
+                    format_type(atttypid, atttypmod),
+                    not (atthasdef or attidentity <> ''),
+                    bool_or(typcategory = 'S' and typtype <> 'd')
+               from pg_attribute
+               join base using (attnum)
+               join pg_type on pg_type.oid = base.typid
+              where attrelid = to_regclass($1) and attgenerated = ''
+              group by attnum, attname, atttypid, atttypmod, atthasdef, attidentity
+              order by attnum",
+            &[&relation.to_string()],
+        )
+        .await
+        .map_err(|error| failure("reading the columns of the table", &error))?;
+    rows.iter()
+        .map(|row| {
+            let name = Identifier::try_from(row.get::<_, String>(0)).map_err(|error| {
+                Error::new(ErrorName::Internal, format!("a column's name can't be used: {error}"))
+            })?;
+            Ok(ResolvedColumn {
+                name,
+                sql_type: row.get(1),
+                header: None,
+                required: row.get(2),
+                is_text: row.get(3),
+            })
+        })
+        .collect()
+}
+
+/// Whether the table is there.
+///
+/// # Errors
+/// Those of the database.
+pub async fn exists(client: &impl GenericClient, staging: &Identifier) -> Result<bool> {
+    client
+        .query_one("select to_regclass($1) is not null", &[&Schema::Staging.table(staging).to_string()])
+        .await
+        .map(|row| row.get(0))
+        .map_err(|error| failure("looking for the staging table", &error))
+}
+
+/// Waits, inside a transaction, until no Lambda is writing into the table, and
+/// keeps all others out until the transaction ends.
+///
+/// # Errors
+/// `DatabaseBusy` when that takes longer than `lock_timeout_ms`.
+pub async fn lock(
+    client: &impl GenericClient,
+    staging: &Identifier,
+    mode: &str,
+    lock_timeout_ms: u64,
+) -> Result<()> {
+    client
+        .batch_execute(&format!(
+            "set local lock_timeout = {lock_timeout_ms}; lock table {} in {mode} mode",
+            Schema::Staging.table(staging)
+        ))
+        .await
+        .map_err(|error| failure("waiting for the Lambdas that write into the staging table", &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identifier(name: &str) -> Identifier {
+        Identifier::try_from(name.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn each_run_has_its_own_staging_table_that_fits() {
+        let table = identifier(&"é".repeat(31));
+        let one = name_for(&table, "run-1");
+        assert_ne!(one, name_for(&table, "run-2"));
+        assert_eq!(one, name_for(&table, "run-1"));
+        assert!(one.as_str().len() <= 63);
+    }
+
+    #[test]
+    fn the_statements_that_create_staging_tables_are_these() {
+        let columns = [
+            ColumnDefinition {
+                name: identifier("a"),
+                sql_type: "text".to_owned(),
+                header: None,
+                not_null: true,
+                optional: false,
+            },
+            ColumnDefinition {
+                name: identifier("b\"c"),
+                sql_type: "numeric(5, 1)".to_owned(),
+                header: None,
+                not_null: false,
+                optional: false,
+            },
+        ];
+        insta::assert_snapshot!(create_with_columns(&identifier("t__1"), &columns), @r#"
+        create table "dataimport"."t__1" (
+            "a" text not null,
+            "b""c" numeric(5, 1)
+        )
+        "#);
+        insta::assert_snapshot!(create_like_live(&identifier("t__1"), &identifier("select")), @r#"create table "dataimport"."t__1" (like "public"."select" including all)"#);
+    }
+
+    #[test]
+    fn modifiers_are_taken_off_types() {
+        assert_eq!(without_modifiers("numeric(10, 2)"), "numeric");
+        assert_eq!(without_modifiers("timestamp(3) with time zone"), "timestamp with time zone");
+        assert_eq!(without_modifiers("text[]"), "text[]");
+    }
+}

@@ -1,0 +1,341 @@
+//! The definition of a table: where its objects are, how they are to be read,
+//! what its columns are. A new table needs no redeploy.
+
+pub mod dialect;
+pub mod infer;
+pub mod selection;
+
+use serde::{Deserialize, Serialize};
+
+use self::dialect::Dialect;
+use crate::error::{Error, ErrorName, Result};
+use crate::identifier::Identifier;
+
+/// Which engine loads an object.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineChoice {
+    /// `aws_s3` where the extension is installed and the object is in its reach,
+    /// else `stream`.
+    #[default]
+    Auto,
+    /// `aws_s3.table_import_from_s3`, inside the database.
+    AwsS3,
+    /// A stream through the Lambda into COPY.
+    Stream,
+}
+
+/// A column as a definition names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ColumnDefinition {
+    /// The column's name in the table.
+    pub name: Identifier,
+    /// The SQL type, such as `numeric(10, 2)`.
+    #[serde(rename = "type")]
+    pub sql_type: String,
+    /// The header in the objects, where it is not the column's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+    /// Whether the column refuses NULL.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_null: bool,
+    /// Whether an object may lack the column; it is NULL then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+}
+
+/// What a person writes of a table, in the input or in `tables/<table>.toml`.
+/// Every field may be left out.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableDefinition {
+    /// Where the objects are in the source bucket; `<table>/` by default. It is
+    /// read as a folder: `2021` means `2021/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// Patterns of the keys below the prefix to load; all by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub include: Option<Vec<String>>,
+    /// Patterns of the keys below the prefix to skip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exclude: Option<Vec<String>>,
+    /// The engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineChoice>,
+    /// Delimiter, quote, header, null and encoding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<Dialect>,
+    /// The columns, in the table's order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<ColumnDefinition>>,
+    /// Whether no objects at all is a success: an empty table is published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_empty: Option<bool>,
+    /// How many objects may fail without stopping the publish; 0 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerated_failed_objects: Option<u64>,
+    /// How many batches load at once, each with one database connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrency: Option<u32>,
+}
+
+impl TableDefinition {
+    /// Reads a definition in TOML.
+    ///
+    /// # Errors
+    /// `InvalidDefinition`, with `place` (bucket and key) in it.
+    pub fn from_toml(text: &str, place: &str) -> Result<Self> {
+        let definition: Self = toml::from_str(text).map_err(|error| {
+            let line = error
+                .span()
+                .and_then(|span| text.get(..span.start))
+                .map_or(1, |before| before.matches('\n').count() + 1);
+            invalid(format!("{place}, line {line}: {}", error.message()))
+        })?;
+        definition.validate().map_err(|error| invalid(format!("{place}: {}", error.message)))?;
+        Ok(definition)
+    }
+
+    /// Returns this definition with what it leaves out taken from `below`.
+    #[must_use]
+    pub fn over(self, below: Self) -> Self {
+        Self {
+            prefix: self.prefix.or(below.prefix),
+            include: self.include.or(below.include),
+            exclude: self.exclude.or(below.exclude),
+            engine: self.engine.or(below.engine),
+            dialect: self.dialect.or(below.dialect),
+            columns: self.columns.or(below.columns),
+            allow_empty: self.allow_empty.or(below.allow_empty),
+            tolerated_failed_objects: self.tolerated_failed_objects.or(below.tolerated_failed_objects),
+            max_concurrency: self.max_concurrency.or(below.max_concurrency),
+        }
+    }
+
+    /// Checks what can be checked without the database.
+    ///
+    /// # Errors
+    /// `InvalidDefinition`, naming the field.
+    pub fn validate(&self) -> Result<()> {
+        if let Some(prefix) = &self.prefix {
+            if prefix.is_empty() {
+                return Err(invalid(
+                    "the field `prefix` is empty: it would match the whole bucket".to_owned(),
+                ));
+            }
+            if prefix.starts_with('/') {
+                return Err(invalid("the field `prefix` starts with `/`: keys in S3 do not".to_owned()));
+            }
+        }
+        for pattern in self.include.iter().chain(&self.exclude).flatten() {
+            selection::check_pattern(pattern)?;
+        }
+        if let Some(dialect) = &self.dialect {
+            dialect.validate()?;
+        }
+        if self.max_concurrency == Some(0) {
+            return Err(invalid("the field `max_concurrency` is 0 but must be at least 1".to_owned()));
+        }
+        match &self.columns {
+            None => Ok(()),
+            Some(columns) if columns.is_empty() => {
+                Err(invalid("the field `columns` is empty: leave it out or name a column".to_owned()))
+            }
+            Some(columns) => check_columns(columns),
+        }
+    }
+}
+
+fn check_columns(columns: &[ColumnDefinition]) -> Result<()> {
+    let mut seen = std::collections::HashSet::new();
+    for column in columns {
+        if !seen.insert(column.name.as_str()) {
+            return Err(invalid(format!("the column {} is named twice", column.name)));
+        }
+        check_sql_type(&column.sql_type)
+            .map_err(|why| invalid(format!("the type of column {} {why}", column.name)))?;
+    }
+    Ok(())
+}
+
+/// Checks that a type's text can't be more than a type in `create table`.
+///
+/// The database checks afterwards that it is one; this keeps a comma or a
+/// semicolon from starting something else.
+fn check_sql_type(text: &str) -> Result<(), String> {
+    let mut depth = 0_u32;
+    let mut quoted = false;
+    for c in text.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            _ if quoted => {}
+            '(' => depth += 1,
+            ')' if depth > 0 => depth -= 1,
+            ',' if depth > 0 => {}
+            c if c.is_alphanumeric() || matches!(c, ' ' | '_' | '.' | '[' | ']') => {}
+            c => return Err(format!("holds `{}`", c.escape_default())),
+        }
+    }
+    if text.trim().is_empty() {
+        return Err("is empty".to_owned());
+    }
+    if quoted || depth != 0 {
+        return Err("has a quote or a parenthesis without its other half".to_owned());
+    }
+    Ok(())
+}
+
+/// Where a table's columns come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnsFrom {
+    /// The definition, in the input or in the work bucket.
+    Definition,
+    /// The live table.
+    Live,
+    /// The objects' headers and sampled rows.
+    Inferred,
+}
+
+/// A column that a run loads, as the staging table has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResolvedColumn {
+    /// The column's name.
+    pub name: Identifier,
+    /// The SQL type.
+    #[serde(rename = "type")]
+    pub sql_type: String,
+    /// The header in the objects, where it is not the column's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+    /// Whether every object must have the column.
+    pub required: bool,
+    /// Whether a quoted empty value is a value of the type; otherwise it is NULL.
+    pub is_text: bool,
+}
+
+/// What a run works with: every question answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResolvedDefinition {
+    /// The source bucket.
+    pub bucket: String,
+    /// The prefix, which ends in `/`.
+    pub prefix: String,
+    /// Patterns of the keys to load; empty for all.
+    pub include: Vec<String>,
+    /// Patterns of the keys to skip.
+    pub exclude: Vec<String>,
+    /// The engine.
+    pub engine: EngineChoice,
+    /// How the objects are read.
+    pub dialect: Dialect,
+    /// The columns, in the table's order.
+    pub columns: Vec<ResolvedColumn>,
+    /// Where the columns come from.
+    pub columns_from: ColumnsFrom,
+    /// What else the staging table has in the image of the live one (defaults,
+    /// constraints, indexes), as a digest; none if it is not made in its image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_of_live: Option<String>,
+    /// Whether no objects at all is a success.
+    pub allow_empty: bool,
+    /// How many objects may fail without stopping the publish.
+    pub tolerated_failed_objects: u64,
+    /// How many batches load at once; none leaves it to the deployment.
+    pub max_concurrency: Option<u32>,
+}
+
+impl ResolvedDefinition {
+    /// Whether rows that were loaded under the other definition are the rows
+    /// that this one would load: a failed run's staging can be gone on with.
+    #[must_use]
+    pub fn loads_the_same_as(&self, other: &Self) -> bool {
+        self.bucket == other.bucket
+            && self.prefix == other.prefix
+            && self.dialect == other.dialect
+            && self.columns == other.columns
+            && self.image_of_live == other.image_of_live
+    }
+}
+
+/// Returns the prefix as a folder: exact, so that `year_2021/` never matches
+/// `year_20210/`.
+#[must_use]
+pub fn folder(prefix: &str) -> String {
+    if prefix.ends_with('/') { prefix.to_owned() } else { format!("{prefix}/") }
+}
+
+fn invalid(why: String) -> Error {
+    Error::new(ErrorName::InvalidDefinition, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_is_read_from_toml() {
+        let definition = TableDefinition::from_toml(
+            r#"
+            prefix = "gsod/2022/"
+            exclude = ["*.txt"]
+            engine = "aws_s3"
+            tolerated_failed_objects = 2
+
+            [dialect]
+            delimiter = ";"
+
+            [[columns]]
+            name = "station"
+            type = "text"
+            header = "STATION"
+            not_null = true
+
+            [[columns]]
+            name = "temp"
+            type = "numeric(5, 1)"
+            "#,
+            "s3://work/tables/t.toml",
+        )
+        .unwrap();
+        assert_eq!(definition.engine, Some(EngineChoice::AwsS3));
+        assert_eq!(definition.columns.unwrap().len(), 2);
+        assert_eq!(definition.dialect.unwrap().delimiter, b';');
+    }
+
+    #[test]
+    fn a_bad_definition_is_refused_with_its_place() {
+        for (text, part) in [
+            ("prefix = \"\"", "`prefix` is empty"),
+            ("\nengine = \"fast\"", "line 2"),
+            ("engin = \"stream\"", "unknown field `engin`"),
+            ("include = [\"a[\"]", "a["),
+            ("columns = []", "`columns` is empty"),
+            ("[[columns]]\nname = \"a\"\ntype = \"int, b int\"", "\"a\""),
+            ("[[columns]]\nname = \"a\"\ntype = \"int; drop table x\"", "`;`"),
+            (
+                "[[columns]]\nname = \"a\"\ntype = \"int\"\n[[columns]]\nname = \"a\"\ntype = \"int\"",
+                "named twice",
+            ),
+        ] {
+            let error = TableDefinition::from_toml(text, "s3://work/tables/t.toml").unwrap_err();
+            assert_eq!(error.name, ErrorName::InvalidDefinition, "{text}");
+            assert!(error.message.starts_with("s3://work/tables/t.toml"), "{error}");
+            assert!(error.message.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn types_of_every_shape_pass() {
+        for text in ["int", "numeric(10, 2)", "timestamp(3) with time zone", "text[]", "public.\"My Type\""] {
+            assert_eq!(check_sql_type(text), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_a_folder() {
+        assert_eq!(folder("year_2021"), "year_2021/");
+        assert_eq!(folder("a/b/"), "a/b/");
+    }
+}

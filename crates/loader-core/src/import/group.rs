@@ -1,0 +1,262 @@
+//! A group of objects, loaded in one transaction: the claims, the rows and the
+//! ledger commit together or not at all.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream};
+use tokio_postgres::{Client, Transaction};
+
+use super::aws_s3;
+use super::copy::Copy;
+use super::open::{InDatabase, Opened, Opener, Streamed, named};
+use crate::database::failure::failure;
+use crate::database::lease;
+use crate::database::ledger::{self, Loaded};
+use crate::definition::EngineChoice;
+use crate::error::{Class, Error, ErrorName, Result};
+use crate::identifier::Identifier;
+use crate::record::LineCount;
+use crate::source::ObjectVersion;
+
+/// What a group is loaded for.
+pub(super) struct Assignment {
+    pub(super) run_id: String,
+    pub(super) attempt: i32,
+    pub(super) batch: i32,
+    pub(super) staging: Identifier,
+    pub(super) opener: Arc<Opener>,
+    /// How many objects are opened ahead of the one that is being copied.
+    pub(super) fetch_ahead: usize,
+}
+
+/// What became of a group.
+#[derive(Debug, Default)]
+pub(super) struct GroupOutcome {
+    pub(super) loaded: u64,
+    pub(super) already_loaded: u64,
+    pub(super) already_failed: u64,
+    pub(super) rows: u64,
+    /// Objects that can't be loaded. They are in the ledger.
+    pub(super) failed: Vec<Failed>,
+}
+
+/// An object that can't be loaded.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) object: ObjectVersion,
+    pub(super) error: Error,
+    /// How the line in the error was counted.
+    pub(super) lines: LineCount,
+}
+
+impl Failed {
+    pub(super) fn streamed(object: &ObjectVersion, error: Error) -> Self {
+        Self { object: object.clone(), error, lines: LineCount::Newlines }
+    }
+}
+
+/// Why a group was rolled back.
+pub(super) enum GroupError {
+    /// One of its objects can't be loaded, which was found out only when some of
+    /// it had been sent.
+    Object(Error),
+    /// The step can't go on.
+    Step(Error),
+}
+
+/// Whether the object is at fault, and the others can go on without it.
+pub(super) fn is_objects_fault(error: &Error) -> bool {
+    error.class() != Class::Transient
+        && !matches!(
+            error.name,
+            ErrorName::LeaseLost
+                | ErrorName::RunFinished
+                | ErrorName::Internal
+                | ErrorName::ExtensionMissing
+                | ErrorName::BucketMissing
+                | ErrorName::WrongRegion
+        )
+}
+
+impl From<Error> for GroupError {
+    fn from(error: Error) -> Self {
+        Self::Step(error)
+    }
+}
+
+/// Sorts an error of an object that is being sent.
+fn sending(error: Error) -> GroupError {
+    if is_objects_fault(&error) { GroupError::Object(error) } else { GroupError::Step(error) }
+}
+
+/// Loads a group.
+pub(super) async fn load(
+    client: &mut Client,
+    work: &Assignment,
+    objects: &[&ObjectVersion],
+) -> Result<GroupOutcome, GroupError> {
+    let doing = "loading objects";
+    let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
+    lease::check(&transaction, &work.run_id, work.attempt).await?;
+    let claimed = ledger::claim(&transaction, &work.run_id, work.attempt, work.batch, objects).await?;
+    let mine: Vec<&ObjectVersion> = claimed.mine.iter().filter_map(|at| objects.get(*at).copied()).collect();
+
+    let mut load =
+        Load { transaction: &transaction, work, copy: None, loaded: Vec::new(), failed: Vec::new() };
+    load.all(&mine).await?;
+    let (loaded, failed) = (load.loaded, load.failed);
+
+    let failed_keys: Vec<&str> = failed.iter().map(|failed: &Failed| failed.object.key.as_str()).collect();
+    ledger::unclaim(&transaction, &work.run_id, &failed_keys).await?;
+    for Failed { object, error, .. } in &failed {
+        ledger::fail(&transaction, &work.run_id, work.attempt, work.batch, object, error).await?;
+    }
+    ledger::complete(&transaction, &work.run_id, &loaded).await?;
+    // Last of all: whoever has taken the table over meanwhile waits for our lock
+    // on the staging table, or finds us here.
+    lease::check(&transaction, &work.run_id, work.attempt).await?;
+    transaction.commit().await.map_err(|error| failure("committing a load", &error))?;
+    Ok(GroupOutcome {
+        loaded: loaded.len() as u64,
+        already_loaded: claimed.already_loaded,
+        already_failed: claimed.already_failed,
+        rows: loaded.iter().map(|object| object.rows).sum(),
+        failed,
+    })
+}
+
+struct Load<'a> {
+    transaction: &'a Transaction<'a>,
+    work: &'a Assignment,
+    /// The COPY that is open. Other statements have to wait for its end.
+    copy: Option<Copy>,
+    loaded: Vec<Loaded>,
+    failed: Vec<Failed>,
+}
+
+impl Load<'_> {
+    async fn all(&mut self, objects: &[&ObjectVersion]) -> Result<(), GroupError> {
+        let tasks: Vec<_> =
+            objects.iter().map(|&object| (object.clone(), Arc::clone(&self.work.opener))).collect();
+        let mut opened = stream::iter(tasks)
+            .map(|(object, opener)| async move {
+                // A task of its own, so that it reads on while another is copied.
+                let task = tokio::spawn(async move {
+                    let opened = opener.open(&object).await;
+                    (object, opened)
+                });
+                task.await.map_err(|error| {
+                    Error::new(ErrorName::Internal, format!("reading ahead failed: {error}"))
+                })
+            })
+            .buffered(self.work.fetch_ahead.max(1));
+        while let Some(next) = opened.next().await {
+            let (object, opened) = next?;
+            match opened {
+                Ok(Opened::Stream(streamed)) => self.stream(&object, streamed).await?,
+                Ok(Opened::AwsS3(in_database)) => self.in_database(&object, &in_database).await?,
+                // Nothing of it has been sent: the rest of the group goes on.
+                Err(error) if is_objects_fault(&error) => self.failed.push(Failed::streamed(&object, error)),
+                Err(error) => return Err(GroupError::Step(error)),
+            }
+        }
+        self.finish_copy().await
+    }
+
+    async fn stream(&mut self, object: &ObjectVersion, mut streamed: Streamed) -> Result<(), GroupError> {
+        if self.copy.as_ref().is_some_and(|copy| !copy.takes(&streamed.columns)) {
+            self.finish_copy().await?;
+        }
+        let mut copy = match self.copy.take() {
+            Some(copy) => copy,
+            None => Copy::begin(
+                self.transaction,
+                &self.work.staging,
+                &self.work.opener.definition,
+                &streamed,
+                &object.key,
+            )
+            .await
+            .map_err(sending)?,
+        };
+        let rows = copy.send(&mut streamed).await.map_err(|error| sending(named(error, &object.key)))?;
+        self.copy = Some(copy);
+        self.loaded.push(Loaded { key: object.key.clone(), rows, engine: "stream", reason: streamed.reason });
+        Ok(())
+    }
+
+    async fn finish_copy(&mut self) -> Result<(), GroupError> {
+        match self.copy.take() {
+            Some(copy) => copy.finish().await.map_err(sending),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets the database fetch the object. A savepoint keeps its failure from the
+    /// other objects of the group.
+    async fn in_database(
+        &mut self,
+        object: &ObjectVersion,
+        in_database: &InDatabase,
+    ) -> Result<(), GroupError> {
+        self.finish_copy().await?;
+        self.execute("savepoint import").await?;
+        let opener = &self.work.opener;
+        let imported = aws_s3::import(
+            self.transaction,
+            opener.source.as_ref(),
+            &self.work.staging,
+            &opener.definition,
+            object,
+            in_database,
+        )
+        .await;
+        let error = match imported {
+            Ok(rows) => {
+                self.execute("release savepoint import").await?;
+                self.loaded.push(Loaded {
+                    key: object.key.clone(),
+                    rows,
+                    engine: "aws_s3",
+                    reason: in_database.reason.clone(),
+                });
+                return Ok(());
+            }
+            Err(error) => named(error, &object.key),
+        };
+        if error.name == ErrorName::DatabaseUnavailable {
+            return Err(GroupError::Step(error));
+        }
+        self.execute("rollback to savepoint import").await?;
+        // The database's way to S3 is not ours: where it is shut, ours may be open.
+        let has_no_way = matches!(
+            error.name,
+            ErrorName::AccessDenied | ErrorName::SourceUnavailable | ErrorName::WrongRegion
+        );
+        if opener.engine == EngineChoice::Auto && has_no_way {
+            tracing::warn!(object.key = object.key, %error, "aws_s3 has no way to the object: streaming it");
+            let reason = format!("aws_s3 could not fetch it ({})", error.name);
+            return match opener.stream(object, &reason).await {
+                Ok(streamed) => self.stream(object, streamed).await,
+                Err(error) if is_objects_fault(&error) => {
+                    self.failed.push(Failed::streamed(object, named(error, &object.key)));
+                    Ok(())
+                }
+                Err(error) => Err(GroupError::Step(error)),
+            };
+        }
+        if is_objects_fault(&error) {
+            self.failed.push(Failed { object: object.clone(), error, lines: LineCount::Stored });
+            Ok(())
+        } else {
+            Err(GroupError::Step(error))
+        }
+    }
+
+    async fn execute(&self, statement: &str) -> Result<(), GroupError> {
+        self.transaction
+            .batch_execute(statement)
+            .await
+            .map_err(|error| GroupError::Step(failure("loading objects", &error)))
+    }
+}

@@ -1,0 +1,245 @@
+//! Loads the objects of a batch into the staging table, each exactly once.
+
+mod aws_s3;
+mod copy;
+mod group;
+mod open;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use tokio_postgres::Client;
+
+pub use self::aws_s3::is_installed;
+use self::group::{Assignment, Failed, GroupError, GroupOutcome};
+use self::open::Opener;
+pub use self::open::extension_missing;
+use crate::database::failure::failure;
+use crate::database::{lease, ledger, run};
+use crate::error::{Error, ErrorName, Result};
+use crate::plan::batching::Batch;
+use crate::record::LineCount;
+use crate::record::locate::locate;
+use crate::record::unpack::unpack;
+use crate::source::{ObjectSource, ObjectVersion};
+
+/// What the last group is given up for: time to roll back and to answer.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// What the deployment sets for the import.
+#[derive(Debug, Clone, Copy)]
+pub struct ImportSettings {
+    /// How long the lease lasts from here.
+    pub lease: Duration,
+    /// How many objects are opened ahead.
+    pub fetch_ahead: usize,
+    /// The most bytes, as stored, that one transaction loads, unless one object
+    /// alone is larger.
+    pub group_max_bytes: u64,
+}
+
+/// What an import is called with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportEvent {
+    /// The run.
+    pub run_id: String,
+    /// The number of the plan that the batch is of.
+    pub attempt: i32,
+    /// The batch.
+    pub batch: Batch,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchOutcome {
+    /// The batch's number.
+    pub batch: u32,
+    /// Objects that were loaded now.
+    pub loaded: u64,
+    /// Objects that had been loaded before.
+    pub already_loaded: u64,
+    /// Objects that can't be loaded; the ledger says why.
+    pub failed: u64,
+    /// Rows that were loaded now.
+    pub rows: u64,
+}
+
+/// Loads a batch, group by group. What a group commits stays, whatever becomes of
+/// the next one; called again, it goes on where it stopped.
+///
+/// An object that can't be loaded is recorded and does not stop the others: the
+/// gate decides what it means to the run.
+///
+/// # Errors
+/// `LeaseLost` (nothing was written), `DeadlineReached`,
+/// `DatabaseUnavailable`, `DatabaseBusy`, `SourceUnavailable`.
+pub async fn import(
+    client: &mut Client,
+    source: Arc<dyn ObjectSource>,
+    event: &ImportEvent,
+    settings: &ImportSettings,
+    deadline: Instant,
+) -> Result<BatchOutcome> {
+    let current = run::get(client, &event.run_id).await?;
+    let Ok((definition, staging)) = current.loading() else {
+        // A late Lambda of a run that has ended.
+        return Err(lease::lost(&event.run_id));
+    };
+    lease::check(client, &event.run_id, event.attempt).await?;
+    lease::renew(client, &current.table, &event.run_id, settings.lease).await?;
+    let work = Assignment {
+        run_id: event.run_id.clone(),
+        attempt: event.attempt,
+        batch: i32::try_from(event.batch.batch).unwrap_or(i32::MAX),
+        staging: staging.clone(),
+        opener: Arc::new(Opener {
+            source,
+            definition: Arc::new(definition.clone()),
+            engine: definition.engine,
+            extension: is_installed(client).await?,
+        }),
+        fetch_ahead: settings.fetch_ahead,
+    };
+    let mut outcome = BatchOutcome { batch: event.batch.batch, ..BatchOutcome::default() };
+    for (number, objects) in groups(&event.batch.objects, settings.group_max_bytes).iter().enumerate() {
+        lease::renew(client, &current.table, &event.run_id, settings.lease).await?;
+        match tokio::time::timeout_at(deadline - MARGIN, load_group(client, &work, objects)).await {
+            Ok(group) => outcome.add(&group?),
+            Err(_) => return Err(out_of_time(client, &work, objects, number == 0).await?),
+        }
+    }
+    Ok(outcome)
+}
+
+impl BatchOutcome {
+    fn add(&mut self, group: &GroupOutcome) {
+        self.loaded += group.loaded;
+        self.already_loaded += group.already_loaded;
+        self.failed += group.failed.len() as u64 + group.already_failed;
+        self.rows += group.rows;
+    }
+}
+
+/// Puts objects together whose bytes fit one transaction.
+fn groups(objects: &[ObjectVersion], max_bytes: u64) -> Vec<Vec<&ObjectVersion>> {
+    let mut groups: Vec<Vec<&ObjectVersion>> = Vec::new();
+    let mut bytes = 0_u64;
+    for object in objects {
+        match groups.last_mut() {
+            Some(group) if bytes.saturating_add(object.size) <= max_bytes => {
+                bytes += object.size;
+                group.push(object);
+            }
+            _ => {
+                bytes = object.size;
+                groups.push(vec![object]);
+            }
+        }
+    }
+    groups
+}
+
+/// Loads a group, or, if one of its objects spoils it, its objects one by one.
+async fn load_group(
+    client: &mut Client,
+    work: &Assignment,
+    objects: &[&ObjectVersion],
+) -> Result<GroupOutcome> {
+    let outcome = match group::load(client, work, objects).await {
+        Ok(outcome) => outcome,
+        Err(GroupError::Step(error)) => return Err(error),
+        Err(GroupError::Object(error)) => {
+            let [object] = objects else {
+                tracing::info!(run.id = work.run_id, batch = work.batch, %error, "a group has a bad object: loading its objects one by one");
+                return one_by_one(client, work, objects).await;
+            };
+            record_failed(client, work, object, &error).await?;
+            GroupOutcome { failed: vec![Failed::streamed(object, error)], ..GroupOutcome::default() }
+        }
+    };
+    for failed in &outcome.failed {
+        let Failed { object, error, .. } = failed;
+        tracing::warn!(run.id = work.run_id, object.key = object.key, error.name = error.name.as_str(), %error, "an object can't be loaded");
+        keep_rejected_row(client, work, failed).await?;
+    }
+    Ok(outcome)
+}
+
+async fn one_by_one(
+    client: &mut Client,
+    work: &Assignment,
+    objects: &[&ObjectVersion],
+) -> Result<GroupOutcome> {
+    let mut all = GroupOutcome::default();
+    for object in objects {
+        let one = Box::pin(load_group(client, work, &[*object])).await?;
+        all.loaded += one.loaded;
+        all.already_loaded += one.already_loaded;
+        all.already_failed += one.already_failed;
+        all.rows += one.rows;
+        all.failed.extend(one.failed);
+    }
+    Ok(all)
+}
+
+async fn record_failed(
+    client: &mut Client,
+    work: &Assignment,
+    object: &ObjectVersion,
+    error: &Error,
+) -> Result<()> {
+    let doing = "recording a failed object";
+    let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
+    lease::check(&transaction, &work.run_id, work.attempt).await?;
+    ledger::fail(&transaction, &work.run_id, work.attempt, work.batch, object, error).await?;
+    transaction.commit().await.map_err(|error| failure(doing, &error))
+}
+
+/// Keeps the text of the row that the object failed on. The object is read again
+/// up to there; if that fails, the place is kept without the text.
+async fn keep_rejected_row(client: &Client, work: &Assignment, failed: &Failed) -> Result<()> {
+    let Some(line) = failed.error.place.as_ref().and_then(|place| place.line) else { return Ok(()) };
+    let text = row_text(&work.opener, &failed.object, line, failed.lines).await;
+    ledger::reject(client, &work.run_id, &failed.object, &failed.error, text.as_deref()).await
+}
+
+async fn row_text(opener: &Opener, object: &ObjectVersion, line: u64, count: LineCount) -> Option<String> {
+    let found = async {
+        let open = opener.source.open(object, None).await?;
+        locate(unpack(open.body).await?.body, &opener.definition.dialect, line, count).await
+    };
+    match found.await {
+        Ok(located) => located.map(|located| located.text),
+        Err(error) => {
+            tracing::warn!(object.key = object.key, %error, "the text of the rejected row could not be read");
+            None
+        }
+    }
+}
+
+/// Makes the error of a batch whose time is up: called again, it goes on with what
+/// is left. An object that had all the time there is and did not get through is
+/// recorded first, so that the next call does not wait for it in vain.
+async fn out_of_time(
+    client: &mut Client,
+    work: &Assignment,
+    objects: &[&ObjectVersion],
+    had_all_the_time: bool,
+) -> Result<Error> {
+    if let ([object], true) = (objects, had_all_the_time) {
+        let error = Error::new(
+            ErrorName::DeadlineReached,
+            format!(
+                "the {} bytes of the object do not load within the Lambda's time: set ChildType to STANDARD, or deliver it in parts",
+                object.size
+            ),
+        );
+        record_failed(client, work, object, &open::named(error, &object.key)).await?;
+    }
+    Ok(Error::new(
+        ErrorName::DeadlineReached,
+        "the Lambda's time is nearly up; what was committed stays, the rest is loaded by the next try",
+    ))
+}

@@ -1,0 +1,200 @@
+//! Opens an object: decides on the engine, maps the header to columns, and reads
+//! a little ahead.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+
+use crate::definition::{EngineChoice, ResolvedDefinition};
+use crate::error::{Error, ErrorName, Place, Result};
+use crate::identifier::Identifier;
+use crate::record::header::{HeaderColumn, cells, map_header};
+use crate::record::unpack::unpack;
+use crate::record::{RecordReader, RecordSplitter};
+use crate::source::{ByteStream, ObjectSource, ObjectVersion};
+
+/// Unpacked bytes that are read of each object before its turn. With so much read
+/// ahead of `fetch_ahead` objects, memory is bounded, and most small objects are
+/// there whole when the database is ready for them.
+const READ_AHEAD_BYTES: usize = 256 * 1024;
+
+/// How much of an object is fetched to read its header for `aws_s3`.
+const HEADER_BYTES: u64 = 64 * 1024;
+
+/// What opening needs to know; shared by the tasks that read ahead.
+pub(super) struct Opener {
+    pub(super) source: Arc<dyn ObjectSource>,
+    pub(super) definition: Arc<ResolvedDefinition>,
+    pub(super) engine: EngineChoice,
+    /// Whether the database has `aws_s3`.
+    pub(super) extension: bool,
+}
+
+/// An object whose turn can come.
+pub(super) enum Opened {
+    /// The database fetches it.
+    AwsS3(InDatabase),
+    /// It goes through here.
+    Stream(Streamed),
+}
+
+/// An object that the database can fetch itself.
+pub(super) struct InDatabase {
+    pub(super) columns: Vec<Identifier>,
+    pub(super) reason: String,
+}
+
+/// An object that is being read.
+pub(super) struct Streamed {
+    pub(super) columns: Vec<Identifier>,
+    pub(super) reason: String,
+    pub(super) splitter: RecordSplitter,
+    ahead: std::collections::VecDeque<Bytes>,
+    rest: ByteStream,
+}
+
+impl Streamed {
+    /// Returns the next bytes after the header.
+    pub(super) async fn next(&mut self) -> Option<Result<Bytes>> {
+        match self.ahead.pop_front() {
+            Some(chunk) => Some(Ok(chunk)),
+            None => self.rest.next().await,
+        }
+    }
+}
+
+impl Opener {
+    /// Opens the object with the engine that is set, or that fits it.
+    ///
+    /// # Errors
+    /// those of the source, `HeaderMismatch`, `UnsupportedFormat`; all
+    /// name the object.
+    pub(super) async fn open(&self, object: &ObjectVersion) -> Result<Opened> {
+        let opened = match (self.engine, self.extension) {
+            (EngineChoice::Stream, _) => {
+                self.stream(object, "the definition asks for it").await.map(Opened::Stream)
+            }
+            (EngineChoice::Auto, false) => {
+                self.stream(object, "the extension aws_s3 is not installed").await.map(Opened::Stream)
+            }
+            (EngineChoice::AwsS3, false) => Err(extension_missing()),
+            (EngineChoice::AwsS3, true) => self.forced(object).await,
+            (EngineChoice::Auto, true) => self.choose(object).await,
+        };
+        opened.map_err(|error| named(error, &object.key))
+    }
+
+    async fn choose(&self, object: &ObjectVersion) -> Result<Opened> {
+        match self.in_database(object).await? {
+            (columns, None) => Ok(Opened::AwsS3(InDatabase {
+                columns,
+                reason: "the extension is installed and can read the object".to_owned(),
+            })),
+            (_, Some(obstacle)) => self.stream(object, obstacle).await.map(Opened::Stream),
+        }
+    }
+
+    async fn forced(&self, object: &ObjectVersion) -> Result<Opened> {
+        match self.in_database(object).await? {
+            (columns, None) => {
+                Ok(Opened::AwsS3(InDatabase { columns, reason: "the definition asks for it".to_owned() }))
+            }
+            (_, Some(obstacle)) => Err(Error::new(
+                ErrorName::UnsupportedFormat,
+                format!("aws_s3 can't load the object: {obstacle}; set the engine to auto or stream"),
+            )),
+        }
+    }
+
+    /// Reads the header alone, and says what keeps `aws_s3` from the object.
+    async fn in_database(&self, object: &ObjectVersion) -> Result<(Vec<Identifier>, Option<&'static str>)> {
+        let dialect = &self.definition.dialect;
+        let open = self.source.open(object, Some(HEADER_BYTES)).await?;
+        let declared = open.head.content_encoding.as_deref().map(str::to_ascii_lowercase);
+        let unpacked = unpack(open.body).await?;
+        let obstacle = match (unpacked.gzip, declared.as_deref()) {
+            (true, Some("gzip")) | (false, None | Some("identity" | "utf-8" | "aws-chunked")) => None,
+            (true, _) => Some("it is gzip without Content-Encoding: gzip"),
+            (false, _) => Some("its Content-Encoding is not what its bytes are"),
+        };
+        if !dialect.header {
+            let marked = unpacked.bom.then_some("its byte order mark would become part of the first value");
+            return Ok((self.all_columns(), obstacle.or(marked)));
+        }
+        let mut reader = RecordReader::new(unpacked.body, dialect);
+        let header = reader.header().await;
+        let cut = object.size > HEADER_BYTES;
+        match header {
+            // What looks like the end of the header may be the end of what was fetched.
+            Ok(Some(record)) if !(cut && record.bytes.len() as u64 * 2 >= HEADER_BYTES) => {
+                Ok((self.map(&record.bytes)?, obstacle))
+            }
+            Err(error) if !cut => Err(error),
+            Ok(None) if !cut => Ok((self.all_columns(), obstacle)),
+            _ => Ok((Vec::new(), Some("its header is too long to be read ahead"))),
+        }
+    }
+
+    pub(super) async fn stream(&self, object: &ObjectVersion, reason: &str) -> Result<Streamed> {
+        let dialect = &self.definition.dialect;
+        let open = self.source.open(object, None).await?;
+        let unpacked = unpack(open.body).await?;
+        let mut reader = RecordReader::new(unpacked.body, dialect);
+        let columns = if dialect.header {
+            match reader.header().await? {
+                Some(record) => self.map(&record.bytes)?,
+                None => self.all_columns(),
+            }
+        } else {
+            self.all_columns()
+        };
+        let (splitter, mut rest) = reader.into_rest();
+        let mut ahead = std::collections::VecDeque::new();
+        let mut bytes = 0;
+        while bytes < READ_AHEAD_BYTES {
+            let Some(chunk) = rest.next().await else { break };
+            let chunk = chunk?;
+            bytes += chunk.len();
+            ahead.push_back(chunk);
+        }
+        Ok(Streamed { columns, reason: reason.to_owned(), splitter, ahead, rest })
+    }
+
+    fn map(&self, header: &[u8]) -> Result<Vec<Identifier>> {
+        let columns: Vec<HeaderColumn<'_>> = self
+            .definition
+            .columns
+            .iter()
+            .map(|column| HeaderColumn {
+                name: &column.name,
+                header: column.header.as_deref(),
+                required: column.required,
+            })
+            .collect();
+        map_header(&cells(header, &self.definition.dialect)?, &columns)
+    }
+
+    fn all_columns(&self) -> Vec<Identifier> {
+        self.definition.columns.iter().map(|column| column.name.clone()).collect()
+    }
+}
+
+/// The error when `aws_s3` is asked for and is not there.
+#[must_use]
+pub fn extension_missing() -> Error {
+    Error::new(
+        ErrorName::ExtensionMissing,
+        "the engine is aws_s3, and the database has no extension of that name; on RDS or Aurora run `create extension aws_s3 cascade`, elsewhere set the engine to stream",
+    )
+}
+
+/// Makes sure that the error names the object.
+pub(super) fn named(mut error: Error, key: &str) -> Error {
+    match &mut error.place {
+        Some(place) if place.key.is_empty() => key.clone_into(&mut place.key),
+        Some(_) => {}
+        None => error.place = Some(Box::new(Place { key: key.to_owned(), line: None, column: None })),
+    }
+    error
+}

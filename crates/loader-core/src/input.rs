@@ -1,0 +1,196 @@
+//! The execution input: what a person or a schedule asks for.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::definition::TableDefinition;
+use crate::error::{Error, ErrorName, Result};
+use crate::identifier::Identifier;
+
+/// The most plans that one execution may make.
+const MOST_ATTEMPTS: u64 = 20;
+/// The most batches that may load at once: Step Functions' own limit for child
+/// executions of a Distributed Map that is set, and far above any database's.
+const MOST_CONCURRENCY: u64 = 1000;
+
+const FIELDS: &[&str] = &["table", "prefix", "definition", "max_concurrency", "max_attempts", "allow_empty"];
+
+/// A valid execution input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExecutionInput {
+    /// The live table to load.
+    pub table: Identifier,
+    /// The part of the definition that the input gives; its fields win over the
+    /// table's own definition.
+    pub definition: TableDefinition,
+    /// How many plans the run may make before it fails.
+    pub max_attempts: Option<u32>,
+}
+
+/// The execution that runs, as Step Functions names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Execution {
+    /// The ARN.
+    pub id: String,
+    /// The name; it is the run's id.
+    pub name: String,
+    /// When it started, in ISO 8601.
+    #[serde(default)]
+    pub start_time: Option<String>,
+}
+
+impl ExecutionInput {
+    /// Reads an execution input such as `{"table": "year_2021"}`.
+    ///
+    /// # Errors
+    /// `InvalidInput`, naming the field.
+    pub fn parse(value: &Value) -> Result<Self> {
+        let Value::Object(fields) = value else {
+            return Err(invalid(format!(
+                "it is {} but must be an object such as {{\"table\": \"year_2021\"}}",
+                kind(value)
+            )));
+        };
+        if let Some(unknown) = fields.keys().find(|field| !FIELDS.contains(&field.as_str())) {
+            return Err(invalid(format!("unknown field `{unknown}`; the fields are {}", FIELDS.join(", "))));
+        }
+        let table = match fields.get("table") {
+            None => return Err(invalid("the field `table` is missing")),
+            Some(Value::String(name)) => Identifier::try_from(name.clone())
+                .map_err(|error| invalid(format!("the field `table` is no table name: {error}")))?,
+            Some(other) => return Err(wrong("table", other, "a string")),
+        };
+        let mut definition = definition(fields)?;
+        if let Some(prefix) = string(fields, "prefix")? {
+            definition.prefix = Some(prefix);
+        }
+        if let Some(allow) = boolean(fields, "allow_empty")? {
+            definition.allow_empty = Some(allow);
+        }
+        if let Some(most) = count(fields, "max_concurrency", MOST_CONCURRENCY)? {
+            definition.max_concurrency = Some(most);
+        }
+        definition.validate().map_err(|error| invalid(error.message))?;
+        Ok(Self { table, definition, max_attempts: count(fields, "max_attempts", MOST_ATTEMPTS)? })
+    }
+}
+
+fn definition(fields: &Map<String, Value>) -> Result<TableDefinition> {
+    match fields.get("definition") {
+        None | Some(Value::Null) => Ok(TableDefinition::default()),
+        Some(value @ Value::Object(_)) => serde_json::from_value(value.clone())
+            .map_err(|error| invalid(format!("the field `definition` can't be read: {error}"))),
+        Some(other) => Err(wrong("definition", other, "an object")),
+    }
+}
+
+fn string(fields: &Map<String, Value>, name: &str) -> Result<Option<String>> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(other) => Err(wrong(name, other, "a string")),
+    }
+}
+
+fn boolean(fields: &Map<String, Value>, name: &str) -> Result<Option<bool>> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Bool(value)) => Ok(Some(*value)),
+        Some(other) => Err(wrong(name, other, "true or false")),
+    }
+}
+
+fn count(fields: &Map<String, Value>, name: &str, most: u64) -> Result<Option<u32>> {
+    let expected = format!("a whole number from 1 to {most}");
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => {
+            match value.as_u64().filter(|n| (1..=most).contains(n)).and_then(|n| u32::try_from(n).ok()) {
+                Some(n) => Ok(Some(n)),
+                None => Err(wrong(name, value, &expected)),
+            }
+        }
+    }
+}
+
+fn wrong(name: &str, value: &Value, expected: &str) -> Error {
+    let found = match value {
+        Value::Number(number) => number.to_string(),
+        other => kind(other).to_owned(),
+    };
+    invalid(format!("the field `{name}` is {found} but must be {expected}"))
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn invalid(why: impl std::fmt::Display) -> Error {
+    Error::new(ErrorName::InvalidInput, format!("the execution input can't be used: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused(value: &Value) -> String {
+        let error = ExecutionInput::parse(value).unwrap_err();
+        assert_eq!(error.name, ErrorName::InvalidInput);
+        error.message
+    }
+
+    #[test]
+    fn a_table_alone_is_enough() {
+        let input = ExecutionInput::parse(&json!({"table": "year_2021"})).unwrap();
+        assert_eq!(input.table.as_str(), "year_2021");
+        assert_eq!(input.definition, TableDefinition::default());
+        assert_eq!(input.max_attempts, None);
+    }
+
+    #[test]
+    fn the_fields_of_the_input_win_over_its_own_definition() {
+        let input = ExecutionInput::parse(&json!({
+            "table": "t", "prefix": "in/", "allow_empty": true, "max_concurrency": 7, "max_attempts": 2,
+            "definition": {"prefix": "def/", "engine": "stream"}
+        }))
+        .unwrap();
+        assert_eq!(input.definition.prefix.as_deref(), Some("in/"));
+        assert_eq!(input.definition.allow_empty, Some(true));
+        assert_eq!(input.definition.max_concurrency, Some(7));
+        assert_eq!(input.max_attempts, Some(2));
+    }
+
+    #[test]
+    fn what_is_refused_is_named() {
+        for (value, part) in [
+            (json!("year_2021"), "must be an object"),
+            (json!({}), "`table` is missing"),
+            (json!({"table": 5}), "`table` is 5"),
+            (json!({"table": ""}), "`table` is no table name"),
+            (json!({"table": "x".repeat(64)}), "63"),
+            (json!({"table": "t", "tabel": "x"}), "unknown field `tabel`"),
+            (json!({"table": "t", "prefix": 1}), "`prefix` is 1 but must be a string"),
+            (json!({"table": "t", "max_concurrency": 0}), "`max_concurrency` is 0"),
+            (json!({"table": "t", "max_concurrency": 1.5}), "`max_concurrency` is 1.5"),
+            (json!({"table": "t", "max_attempts": 21}), "from 1 to 20"),
+            (json!({"table": "t", "allow_empty": "yes"}), "`allow_empty` is a string"),
+            (json!({"table": "t", "definition": []}), "`definition` is a list"),
+            (json!({"table": "t", "definition": {"engin": "stream"}}), "engin"),
+            (json!({"table": "t", "definition": {"engine": "fast"}}), "fast"),
+            (json!({"table": "t", "prefix": ""}), "prefix"),
+            (json!({"table": "t", "prefix": "/x/"}), "prefix"),
+        ] {
+            let message = refused(&value);
+            assert!(message.contains(part), "{value}: {message}");
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! Lists the objects of a run and plans them into batches.
+
+pub mod batching;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio_postgres::Client;
+
+use self::batching::{Batch, BatchBounds, cut};
+use crate::database::control_schema::Schema;
+use crate::database::failure::failure;
+use crate::database::run::Planned;
+use crate::database::{lease, ledger, run, staging};
+use crate::definition::ResolvedDefinition;
+use crate::definition::selection::Selection;
+use crate::error::{Error, ErrorName, Result};
+use crate::identifier::Identifier;
+use crate::source::{ObjectSource, ObjectVersion, WorkStore, WorkWriter};
+
+/// Objects that are held in memory at once. A larger listing is planned in
+/// windows of this many, so that memory does not grow with it.
+const WINDOW: usize = 100_000;
+
+/// A Map item and what surrounds it may be 256 KiB; half of that leaves room.
+const MAX_LINE_BYTES: usize = 128 * 1024;
+
+/// Batches for each connection to aim for: the last ones to end are then short.
+const BATCHES_FOR_EACH_CONNECTION: usize = 4;
+
+/// How long a new plan waits for Lambdas of the plan before.
+const DRAIN_TIMEOUT_MS: u64 = 60_000;
+
+/// What the deployment sets for planning.
+#[derive(Debug, Clone, Copy)]
+pub struct PlanSettings {
+    /// How long the lease lasts from here.
+    pub lease: Duration,
+    /// Batches that load at once where neither input nor definition says.
+    pub max_concurrency: u32,
+    /// The most bytes of a batch.
+    pub batch_max_bytes: u64,
+    /// The most objects of a batch.
+    pub batch_max_objects: usize,
+}
+
+/// Where something is in the work bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanPlace {
+    /// The bucket.
+    pub bucket: String,
+    /// The key of the plan.
+    pub key: String,
+}
+
+/// Where the map writes its results.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultsPlace {
+    /// The bucket.
+    pub bucket: String,
+    /// The prefix, without a slash at the end.
+    pub prefix: String,
+}
+
+/// What a plan tells the state machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The run.
+    pub run_id: String,
+    /// The plan's number.
+    pub attempt: i32,
+    /// The plan itself, one batch a line.
+    pub plan: PlanPlace,
+    /// Where results go.
+    pub results: ResultsPlace,
+    /// How many batches there are.
+    pub batches: u64,
+    /// How many objects are below the prefix.
+    pub objects_listed: u64,
+    /// How many of them are in the batches.
+    pub objects_to_load: u64,
+    /// Their bytes.
+    pub bytes_to_load: u64,
+    /// How many batches load at once.
+    pub max_concurrency: u32,
+}
+
+/// Plans a run: lists the prefix, leaves out what is skipped or loaded already,
+/// and writes the batches to the work bucket.
+///
+/// It can be run again at any time: a new plan takes the place of the one before,
+/// and Lambdas that still work on that one write nothing.
+///
+/// # Errors
+/// `NoObjects`; `LeaseLost`/`TableBusy` when another run has the table;
+/// those of the source and of the database.
+pub async fn plan(
+    client: &mut Client,
+    source: &dyn ObjectSource,
+    work: &dyn WorkStore,
+    run_id: &str,
+    settings: &PlanSettings,
+) -> Result<Plan> {
+    let current = run::get(client, run_id).await?;
+    let (definition, staging_table) = current.loading()?;
+    let attempt = begin(client, &current, staging_table, settings.lease).await?;
+    ledger::forget_unloaded(client, run_id).await?;
+
+    let max_concurrency =
+        affordable(client, definition.max_concurrency.unwrap_or(settings.max_concurrency)).await?;
+    let place =
+        PlanPlace { bucket: work.bucket().to_owned(), key: format!("plans/{run_id}/{attempt}.jsonl") };
+    let selection = Selection::new(definition)?;
+    let bounds = BatchBounds {
+        max_bytes: settings.batch_max_bytes,
+        max_objects: settings.batch_max_objects,
+        max_line_bytes: MAX_LINE_BYTES,
+        min_batches: max_concurrency as usize * BATCHES_FOR_EACH_CONNECTION,
+    };
+    let mut listing = Listing { client, source, definition, selection: &selection, run_id, attempt, bounds };
+    let mut found = listing.write(work.write(&place.key).await?).await?;
+    if found.already_loaded != ledger::totals(listing.client, run_id).await?.loaded {
+        // Some of what is in staging is gone from the source, or has another
+        // version there now. Rows don't remember their object: begin anew.
+        tracing::warn!(
+            run.id = run_id,
+            "objects changed after they had been loaded: loading everything anew"
+        );
+        start_over(listing.client, run_id, staging_table).await?;
+        found = listing.write(work.write(&place.key).await?).await?;
+    }
+    run::planned(client, run_id, &found.planned).await?;
+    if found.planned.objects_to_load + found.already_loaded == 0 && !definition.allow_empty {
+        return Err(nothing_to_load(definition, &found));
+    }
+    Ok(Plan {
+        run_id: run_id.to_owned(),
+        attempt,
+        plan: place,
+        results: ResultsPlace {
+            bucket: work.bucket().to_owned(),
+            prefix: format!("results/{run_id}/{attempt}"),
+        },
+        batches: found.planned.batches,
+        objects_listed: found.planned.objects_listed,
+        objects_to_load: found.planned.objects_to_load,
+        bytes_to_load: found.planned.bytes_to_load,
+        max_concurrency,
+    })
+}
+
+/// Begins the plan: prolongs the lease, waits until no Lambda of the plan before is
+/// between its last check and its commit, and counts the attempt.
+///
+/// The lock on the staging table is what makes that airtight: whoever has copied
+/// rows holds it until the commit, and whoever copies later checks the attempt
+/// afterwards. The rows of lease and run are locked only after it, so that nobody
+/// waits for them as long.
+async fn begin(
+    client: &mut Client,
+    current: &run::Run,
+    staging_table: &Identifier,
+    lasts: Duration,
+) -> Result<i32> {
+    let doing = "beginning a plan";
+    lease::acquire(client, &current.table, &current.run_id, lasts).await?;
+    let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
+    staging::lock(&transaction, staging_table, "share", DRAIN_TIMEOUT_MS).await?;
+    let attempt = run::begin_attempt(&transaction, &current.run_id).await?;
+    transaction.commit().await.map_err(|error| failure(doing, &error))?;
+    Ok(attempt)
+}
+
+async fn start_over(client: &mut Client, run_id: &str, staging_table: &Identifier) -> Result<()> {
+    let doing = "emptying the staging table";
+    let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
+    staging::lock(&transaction, staging_table, "access exclusive", DRAIN_TIMEOUT_MS).await?;
+    transaction
+        .batch_execute(&format!("truncate table {}", Schema::Staging.table(staging_table)))
+        .await
+        .map_err(|error| failure(doing, &error))?;
+    transaction
+        .execute("delete from loader.object where run_id = $1", &[&run_id])
+        .await
+        .map_err(|error| failure(doing, &error))?;
+    transaction.commit().await.map_err(|error| failure(doing, &error))
+}
+
+/// Keeps the connections within half of what the database allows.
+async fn affordable(client: &Client, wanted: u32) -> Result<u32> {
+    let most: i32 = client
+        .query_one("select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int", &[])
+        .await
+        .map_err(|error| failure("reading max_connections", &error))?
+        .get(0);
+    let budget = u32::try_from(most / 2).unwrap_or(1).max(1);
+    if wanted > budget {
+        tracing::warn!(
+            wanted,
+            budget,
+            "max_concurrency is more than half of the database's connections: lowered"
+        );
+    }
+    Ok(wanted.min(budget))
+}
+
+fn nothing_to_load(definition: &ResolvedDefinition, found: &Found) -> Error {
+    let place = format!("s3://{}/{}", definition.bucket, definition.prefix);
+    let message = match &found.first_skip {
+        None => format!("there are no objects below {place}; check the prefix, or set allow_empty"),
+        Some((key, reason)) => format!(
+            "all {} objects below {place} are skipped, the first, {key}, as {reason}; check include and exclude, or set allow_empty",
+            found.planned.objects_listed
+        ),
+    };
+    Error::new(ErrorName::NoObjects, message)
+}
+
+/// What a listing came to.
+#[derive(Default)]
+struct Found {
+    planned: Planned,
+    already_loaded: u64,
+    first_skip: Option<(String, String)>,
+}
+
+/// One pass over the prefix.
+struct Listing<'a> {
+    client: &'a mut Client,
+    source: &'a dyn ObjectSource,
+    definition: &'a ResolvedDefinition,
+    selection: &'a Selection,
+    run_id: &'a str,
+    attempt: i32,
+    bounds: BatchBounds,
+}
+
+impl Listing<'_> {
+    async fn write(&mut self, mut writer: Box<dyn WorkWriter>) -> Result<Found> {
+        let mut found = Found::default();
+        let mut window = Vec::new();
+        let mut continuation = None;
+        loop {
+            let page = self.source.list(&self.definition.prefix, continuation).await?;
+            found.planned.objects_listed += page.objects.len() as u64;
+            self.sort_out(page.objects, &mut found, &mut window).await?;
+            if window.len() >= WINDOW {
+                self.cut(std::mem::take(&mut window), &mut found, writer.as_mut()).await?;
+            }
+            continuation = page.next;
+            if continuation.is_none() {
+                break;
+            }
+        }
+        self.cut(window, &mut found, writer.as_mut()).await?;
+        writer.finish().await?;
+        Ok(found)
+    }
+
+    /// Records what is skipped, leaves out what is loaded, keeps the rest.
+    async fn sort_out(
+        &self,
+        objects: Vec<ObjectVersion>,
+        found: &mut Found,
+        window: &mut Vec<ObjectVersion>,
+    ) -> Result<()> {
+        let (mut skipped, mut wanted) = (Vec::new(), Vec::new());
+        for object in objects {
+            match self.selection.skip_reason(&object) {
+                Some(reason) => skipped.push((object, reason)),
+                None => wanted.push(object),
+            }
+        }
+        if found.first_skip.is_none() {
+            found.first_skip = skipped.first().map(|(object, reason)| (object.key.clone(), reason.clone()));
+        }
+        ledger::skip(self.client, self.run_id, self.attempt, &skipped).await?;
+        let keys: Vec<&str> = wanted.iter().map(|object| object.key.as_str()).collect();
+        let loaded = ledger::loaded_among(self.client, self.run_id, &keys).await?;
+        for object in wanted {
+            if loaded.get(&object.key) == Some(&object.etag) {
+                found.already_loaded += 1;
+            } else {
+                window.push(object);
+            }
+        }
+        Ok(())
+    }
+
+    async fn cut(
+        &self,
+        window: Vec<ObjectVersion>,
+        found: &mut Found,
+        writer: &mut dyn WorkWriter,
+    ) -> Result<()> {
+        for objects in cut(window, &self.bounds) {
+            let number = u32::try_from(found.planned.batches).map_err(|_| {
+                Error::new(
+                    ErrorName::InvalidConfiguration,
+                    "the plan has too many batches: raise BATCH_MAX_BYTES",
+                )
+            })?;
+            found.planned.batches += 1;
+            found.planned.objects_to_load += objects.len() as u64;
+            found.planned.bytes_to_load += objects.iter().map(|object| object.size).sum::<u64>();
+            let mut line = serde_json::to_vec(&Batch { batch: number, objects }).map_err(|error| {
+                Error::new(ErrorName::Internal, format!("a batch can't be written: {error}"))
+            })?;
+            line.push(b'\n');
+            writer.append(Bytes::from(line)).await?;
+        }
+        Ok(())
+    }
+}

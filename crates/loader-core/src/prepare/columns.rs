@@ -1,0 +1,55 @@
+//! Finds out what a table's columns are.
+
+use tokio_postgres::Client;
+
+use super::{ColumnDefinition, ColumnsFrom, TableDefinition, infer_columns, live};
+use crate::database::staging;
+use crate::definition::EngineChoice;
+use crate::definition::dialect::Dialect;
+use crate::error::Result;
+use crate::identifier::Identifier;
+use crate::source::ObjectSource;
+
+/// What a run is asked to load.
+pub(super) struct Asked {
+    pub(super) bucket: String,
+    pub(super) prefix: String,
+    pub(super) dialect: Dialect,
+    pub(super) engine: EngineChoice,
+    pub(super) written: TableDefinition,
+}
+
+/// Where the columns come from, with all that is needed to make them.
+pub(super) enum Origin {
+    Definition(Vec<ColumnDefinition>),
+    Live { digest: String },
+    Inferred(Vec<ColumnDefinition>),
+}
+
+impl Origin {
+    pub(super) fn name(&self) -> ColumnsFrom {
+        match self {
+            Self::Definition(_) => ColumnsFrom::Definition,
+            Self::Live { .. } => ColumnsFrom::Live,
+            Self::Inferred(_) => ColumnsFrom::Inferred,
+        }
+    }
+}
+
+/// Asks the definition, then the live table, then the objects.
+pub(super) async fn find(
+    client: &Client,
+    source: &dyn ObjectSource,
+    table: &Identifier,
+    asked: &Asked,
+) -> Result<Origin> {
+    let live_exists = live::exists(client, table).await?;
+    if let Some(columns) = &asked.written.columns {
+        staging::check_types(client, columns).await?;
+        return Ok(Origin::Definition(columns.clone()));
+    }
+    if live_exists {
+        return Ok(Origin::Live { digest: live::digest(client, table).await? });
+    }
+    Ok(Origin::Inferred(infer_columns::infer(source, asked).await?))
+}

@@ -1,0 +1,145 @@
+//! Infers columns from the objects themselves.
+
+use super::columns::Asked;
+use crate::definition::infer::Inference;
+use crate::definition::selection::Selection;
+use crate::definition::{ColumnDefinition, ColumnsFrom, ResolvedDefinition};
+use crate::error::{Error, ErrorName, Result};
+use crate::record::fields::fields;
+use crate::record::sample::sample;
+use crate::record::unpack::unpack;
+use crate::source::{ObjectSource, ObjectVersion};
+
+/// Objects that are looked into: enough to see a table's variety, few enough to
+/// read in seconds.
+const SAMPLED_OBJECTS: usize = 40;
+/// Pages of the listing that they are chosen from.
+const SAMPLED_PAGES: usize = 20;
+/// Bytes that are fetched of each.
+const SAMPLED_BYTES: u64 = 256 * 1024;
+/// Records that are looked at in each.
+const SAMPLED_RECORDS: usize = 2_000;
+
+/// Infers the columns from objects spread over the listing.
+///
+/// # Errors
+/// `NoObjects` when there is nothing to look into; those of the source,
+/// `HeaderMismatch`, `UnsupportedFormat`.
+pub(super) async fn infer(source: &dyn ObjectSource, asked: &Asked) -> Result<Vec<ColumnDefinition>> {
+    let selection = Selection::new(&unresolved(asked))?;
+    let mut candidates = Vec::new();
+    let mut continuation = None;
+    for _ in 0..SAMPLED_PAGES {
+        let page = source.list(&asked.prefix, continuation).await?;
+        candidates.extend(page.objects.into_iter().filter(|object| selection.skip_reason(object).is_none()));
+        continuation = page.next;
+        if continuation.is_none() {
+            break;
+        }
+    }
+    let mut inference = Inference::new(&asked.dialect);
+    let mut first_failure = None;
+    let mut seen = 0;
+    for object in spread(&candidates) {
+        match look_into(source, object, asked, &mut inference).await {
+            Ok(()) => seen += 1,
+            // An object that can't be read fails the load with all its reasons; it
+            // must not keep the others from saying what the table is.
+            Err(error) if error.class() == crate::error::Class::Permanent => {
+                first_failure = first_failure.or(Some(error));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let columns = inference.columns();
+    if let (0, Some(error)) = (seen, first_failure) {
+        return Err(error);
+    }
+    if columns.is_empty() {
+        return Err(Error::new(
+            ErrorName::NoObjects,
+            format!(
+                "there is nothing below s3://{}/{} to infer the columns from; check the prefix, or write the columns into tables/<table>.toml",
+                asked.bucket, asked.prefix
+            ),
+        ));
+    }
+    Ok(columns
+        .into_iter()
+        .map(|column| ColumnDefinition {
+            name: column.name,
+            sql_type: column.inferred.as_sql().to_owned(),
+            header: column.header,
+            not_null: false,
+            optional: false,
+        })
+        .collect())
+}
+
+async fn look_into(
+    source: &dyn ObjectSource,
+    object: &ObjectVersion,
+    asked: &Asked,
+    inference: &mut Inference,
+) -> Result<()> {
+    let open = source.open(object, Some(SAMPLED_BYTES)).await?;
+    let body = unpack(open.body).await?.body;
+    let Some(found) = sample(body, &asked.dialect, SAMPLED_RECORDS, object.size <= SAMPLED_BYTES).await?
+    else {
+        return Ok(());
+    };
+    inference.begin_object(found.header.as_deref());
+    for record in &found.records {
+        inference.observe(&fields(&record.bytes, &asked.dialect));
+    }
+    Ok(())
+}
+
+/// Chooses objects evenly from the first to the last, and the largest.
+fn spread(candidates: &[ObjectVersion]) -> Vec<&ObjectVersion> {
+    let last = candidates.len().saturating_sub(1);
+    let steps = SAMPLED_OBJECTS.min(candidates.len());
+    let mut places: Vec<usize> =
+        (0..steps).map(|step| step * last / steps.saturating_sub(1).max(1)).collect();
+    places
+        .extend(candidates.iter().enumerate().max_by_key(|(_, object)| object.size).map(|(place, _)| place));
+    places.sort_unstable();
+    places.dedup();
+    places.iter().filter_map(|place| candidates.get(*place)).collect()
+}
+
+fn unresolved(asked: &Asked) -> ResolvedDefinition {
+    super::stage::resolved(asked, Vec::new(), ColumnsFrom::Inferred, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn objects(n: usize) -> Vec<ObjectVersion> {
+        (0..n)
+            .map(|at| ObjectVersion {
+                key: format!("{at:04}"),
+                etag: String::new(),
+                size: at as u64,
+                version_id: None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_sample_spreads_from_the_first_object_to_the_last() {
+        assert!(spread(&[]).is_empty());
+        for n in [1, 2, 39, 40, 41, 20_000] {
+            let candidates = objects(n);
+            let chosen = spread(&candidates);
+            assert_eq!(chosen.first().unwrap().key, "0000");
+            assert_eq!(chosen.last().unwrap().key, format!("{:04}", n - 1));
+            assert!(
+                chosen.len() == n.min(SAMPLED_OBJECTS) || chosen.len() == SAMPLED_OBJECTS + 1,
+                "{n}: {}",
+                chosen.len()
+            );
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Prepares a run: the control tables, the lease, the definition, the staging
+//! table.
+
+mod columns;
+mod infer_columns;
+mod stage;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio_postgres::Client;
+
+use crate::database::failure::failure;
+use crate::database::run::Run;
+use crate::database::{control_schema, lease, live, run};
+use crate::definition::{ColumnDefinition, ColumnsFrom, EngineChoice, TableDefinition, folder};
+use crate::error::{Error, ErrorName, Result};
+use crate::import::{extension_missing, is_installed};
+use crate::input::{Execution, ExecutionInput};
+use crate::source::{ObjectSource, WorkStore};
+
+/// The longest definition that is read.
+const MAX_DEFINITION_BYTES: usize = 1024 * 1024;
+
+/// What the deployment sets for the preparation.
+#[derive(Debug, Clone, Copy)]
+pub struct PrepareSettings {
+    /// How long the lease lasts from here.
+    pub lease: Duration,
+    /// How many plans a run may make where the input does not say.
+    pub max_attempts: u32,
+    /// The engine where the definition does not say.
+    pub engine: EngineChoice,
+}
+
+/// What the preparation is called with.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct PrepareEvent {
+    /// The execution's input, whatever it is.
+    #[serde(default)]
+    pub input: Value,
+    /// The execution.
+    pub execution: Execution,
+}
+
+/// A run that can be planned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prepared {
+    /// The run.
+    pub run_id: String,
+    /// The live table.
+    pub table: String,
+    /// The staging table.
+    pub staging: String,
+    /// Where its columns come from.
+    pub columns_from: ColumnsFrom,
+    /// The run whose loaded objects this one goes on with.
+    pub resumed_from: Option<String>,
+}
+
+/// Prepares a run. A retry of the same execution finds its own work and carries
+/// on.
+///
+/// # Errors
+/// `InvalidInput`, `InvalidDefinition`, `TableBusy`, `LiveNotReplaceable`,
+/// `ExtensionMissing`, `NoObjects` (nothing to infer columns from), those of the
+/// source and of the database.
+pub async fn prepare(
+    client: &mut Client,
+    source: &dyn ObjectSource,
+    work: &dyn WorkStore,
+    input: &ExecutionInput,
+    execution: &Execution,
+    settings: &PrepareSettings,
+) -> Result<Prepared> {
+    control_schema::ensure(client).await?;
+    let current =
+        run::register(client, execution, &input.table, input.max_attempts.unwrap_or(settings.max_attempts))
+            .await?;
+    take_table(client, &current, settings.lease).await?;
+    if let (Some(staging), Some(definition)) = (&current.staging, &current.definition) {
+        return Ok(Prepared {
+            run_id: current.run_id.clone(),
+            table: current.table.as_str().to_owned(),
+            staging: staging.as_str().to_owned(),
+            columns_from: definition.columns_from,
+            resumed_from: None,
+        });
+    }
+    let written = written_definition(work, input).await?;
+    let engine = written.engine.unwrap_or(settings.engine);
+    if engine == EngineChoice::AwsS3 && !is_installed(client).await? {
+        return Err(extension_missing());
+    }
+    let asked = columns::Asked {
+        bucket: source.bucket().to_owned(),
+        prefix: folder(written.prefix.as_deref().unwrap_or(current.table.as_str())),
+        dialect: written.dialect.clone().unwrap_or_default(),
+        engine,
+        written,
+    };
+    let origin = columns::find(client, source, &current.table, &asked).await?;
+    stage::stage(client, &current, &asked, &origin).await
+}
+
+/// Takes the lease. A run that let it expire has died: it is ended here, and what
+/// it loaded may be gone on with.
+async fn take_table(client: &mut Client, current: &Run, lasts: Duration) -> Result<()> {
+    let doing = "taking the lease";
+    let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
+    let expired = lease::acquire(&transaction, &current.table, &current.run_id, lasts).await?;
+    if let Some(dead) = expired {
+        let error = Error::new(
+            ErrorName::LeaseLost,
+            format!("its lease expired, and run {} took the table", current.run_id),
+        );
+        run::record_failure(&transaction, &dead, &error, "").await?;
+        run::fail(&transaction, &dead, true).await?;
+        tracing::warn!(
+            run.id = current.run_id,
+            dead,
+            "took the table over from a run whose lease had expired"
+        );
+    }
+    transaction.commit().await.map_err(|error| failure(doing, &error))
+}
+
+async fn written_definition(work: &dyn WorkStore, input: &ExecutionInput) -> Result<TableDefinition> {
+    let key = format!("tables/{}.toml", input.table.as_str());
+    let Some(bytes) = work.read(&key, MAX_DEFINITION_BYTES).await? else {
+        return Ok(input.definition.clone());
+    };
+    let place = format!("s3://{}/{key}", work.bucket());
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| Error::new(ErrorName::InvalidDefinition, format!("{place} is not UTF-8")))?;
+    Ok(input.definition.clone().over(TableDefinition::from_toml(text, &place)?))
+}

@@ -1,0 +1,205 @@
+//! Makes the run's staging table, or takes over what a failed run has loaded.
+
+use tokio_postgres::{Client, GenericClient, Transaction};
+
+use super::Prepared;
+use super::columns::{Asked, Origin};
+use crate::cleanup::drop_staging;
+use crate::database::control_schema::Schema;
+use crate::database::failure::failure;
+use crate::database::run::{self, Run};
+use crate::database::staging;
+use crate::definition::{ColumnDefinition, ColumnsFrom, ResolvedColumn, ResolvedDefinition};
+use crate::error::Result;
+use crate::identifier::Identifier;
+
+/// How long taking over waits for Lambdas of the run before.
+const TAKE_OVER_TIMEOUT_MS: u64 = 60_000;
+
+/// How long the staging table of a failed run is kept for another run to go on with.
+const KEPT_DAYS: i32 = 7;
+
+pub(super) async fn stage(
+    client: &mut Client,
+    current: &Run,
+    asked: &Asked,
+    origin: &Origin,
+) -> Result<Prepared> {
+    let doing = "creating the staging table";
+    let name = staging::name_for(&current.table, &current.run_id);
+    let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
+    // Two calls of this step for one execution: the second waits here, then finds
+    // the work of the first.
+    transaction
+        .execute("select 1 from loader.run where run_id = $1 for update", &[&current.run_id])
+        .await
+        .map_err(|error| failure(doing, &error))?;
+    let found = run::get(&transaction, &current.run_id).await?;
+    if let (Some(staging), Some(definition)) = (&found.staging, &found.definition) {
+        return Ok(prepared(current, staging, definition.columns_from, None));
+    }
+    let statement = match origin {
+        Origin::Definition(columns) | Origin::Inferred(columns) => {
+            staging::create_with_columns(&name, columns)
+        }
+        Origin::Live { .. } => staging::create_like_live(&name, &current.table),
+    };
+    transaction.batch_execute(&statement).await.map_err(|error| failure(doing, &error))?;
+    let columns = columns_of(&transaction, &name, origin).await?;
+    let digest = match origin {
+        Origin::Live { digest } => Some(digest.clone()),
+        _ => None,
+    };
+    let definition = resolved(asked, columns, origin.name(), digest);
+    let resumed_from = take_over(&transaction, current, &name, &definition).await?;
+    run::prepared(&transaction, &current.run_id, &definition, &name, resumed_from.as_deref()).await?;
+    transaction.commit().await.map_err(|error| failure(doing, &error))?;
+    drop_leftovers(client, current).await?;
+    Ok(prepared(current, &name, definition.columns_from, resumed_from))
+}
+
+fn prepared(
+    current: &Run,
+    staging: &Identifier,
+    columns_from: ColumnsFrom,
+    resumed_from: Option<String>,
+) -> Prepared {
+    Prepared {
+        run_id: current.run_id.clone(),
+        table: current.table.as_str().to_owned(),
+        staging: staging.as_str().to_owned(),
+        columns_from,
+        resumed_from,
+    }
+}
+
+/// Puts all the answers together.
+pub(super) fn resolved(
+    asked: &Asked,
+    columns: Vec<ResolvedColumn>,
+    columns_from: ColumnsFrom,
+    image_of_live: Option<String>,
+) -> ResolvedDefinition {
+    let written = &asked.written;
+    ResolvedDefinition {
+        bucket: asked.bucket.clone(),
+        prefix: asked.prefix.clone(),
+        include: written.include.clone().unwrap_or_default(),
+        exclude: written.exclude.clone().unwrap_or_default(),
+        engine: asked.engine,
+        dialect: asked.dialect.clone(),
+        columns,
+        columns_from,
+        image_of_live,
+        allow_empty: written.allow_empty.unwrap_or(false),
+        tolerated_failed_objects: written.tolerated_failed_objects.unwrap_or(0),
+        max_concurrency: written.max_concurrency,
+    }
+}
+
+/// Reads the columns back as the database made them, and adds what only the
+/// definition knows.
+async fn columns_of(
+    transaction: &Transaction<'_>,
+    name: &Identifier,
+    origin: &Origin,
+) -> Result<Vec<ResolvedColumn>> {
+    let mut columns = staging::loadable_columns(transaction, &Schema::Staging.table(name)).await?;
+    if let Origin::Definition(written) | Origin::Inferred(written) = origin {
+        for column in &mut columns {
+            if let Some(ColumnDefinition { header, optional, .. }) =
+                written.iter().find(|written| written.name == column.name)
+            {
+                column.header.clone_from(header);
+                column.required = !optional;
+            }
+        }
+    }
+    Ok(columns)
+}
+
+/// Goes on with what the last failed run of the table has loaded, if it loaded
+/// the same into the same columns: its staging table takes the place of the new
+/// one, and its ledger rows become ours.
+async fn take_over(
+    transaction: &Transaction<'_>,
+    current: &Run,
+    name: &Identifier,
+    definition: &ResolvedDefinition,
+) -> Result<Option<String>> {
+    let doing = "taking over a failed run";
+    let found = transaction
+        .query_opt(
+            "select run_id from loader.run
+              where table_name = $1 and state = 'failed' and staging_table is not null and run_id <> $2
+                and to_regclass(format('dataimport.%I', staging_table)) is not null
+              order by started_at desc limit 1
+                for update",
+            &[&current.table.as_str(), &current.run_id],
+        )
+        .await
+        .map_err(|error| failure(doing, &error))?;
+    let Some(row) = found else { return Ok(None) };
+    let before = run::get(transaction, row.get(0)).await?;
+    let (Some(old), Some(its)) = (before.staging, before.definition) else { return Ok(None) };
+    if !its.loads_the_same_as(definition) {
+        return Ok(None);
+    }
+    // Whoever still writes for the run before commits first; its ledger rows move
+    // along. Whoever comes later finds its run failed and its table renamed.
+    staging::lock(transaction, &old, "access exclusive", TAKE_OVER_TIMEOUT_MS).await?;
+    for statement in [
+        format!("drop table {}", Schema::Staging.table(name)),
+        format!("alter table {} rename to {name}", Schema::Staging.table(&old)),
+    ] {
+        transaction.batch_execute(&statement).await.map_err(|error| failure(doing, &error))?;
+    }
+    for statement in [
+        "update loader.object set run_id = $1 where run_id = $2 and state = 'loaded'",
+        "update loader.run set staging_table = null where run_id = $2 and run_id <> $1",
+    ] {
+        transaction
+            .execute(statement, &[&current.run_id, &before.run_id])
+            .await
+            .map_err(|error| failure(doing, &error))?;
+    }
+    tracing::info!(
+        run.id = current.run_id,
+        from = before.run_id,
+        "going on with what a failed run has loaded"
+    );
+    Ok(Some(before.run_id))
+}
+
+/// Drops what failed runs left behind: of this table now, as a later run has
+/// begun, of other tables after a week. What is in use is left for next time.
+async fn drop_leftovers(client: &mut Client, current: &Run) -> Result<()> {
+    let doing = "dropping what failed runs left";
+    let rows = client
+        .query(
+            "select run_id, staging_table from loader.run
+              where state = 'failed' and staging_table is not null
+                and (table_name = $1 or finished_at < clock_timestamp() - make_interval(days => $2))",
+            &[&current.table.as_str(), &KEPT_DAYS],
+        )
+        .await
+        .map_err(|error| failure(doing, &error))?;
+    for row in rows {
+        let (run_id, name): (String, String) = (row.get(0), row.get(1));
+        let Ok(name) = Identifier::try_from(name) else { continue };
+        if let Err(error) = drop_staging(client, &name).await {
+            tracing::warn!(run.id = run_id, %error, "the staging table of a failed run stays for now");
+            continue;
+        }
+        forget(client, &run_id).await?;
+    }
+    Ok(())
+}
+
+async fn forget(client: &impl GenericClient, run_id: &str) -> Result<()> {
+    client
+        .execute("update loader.run set staging_table = null where run_id = $1", &[&run_id])
+        .await
+        .map(|_| ())
+        .map_err(|error| failure("dropping what failed runs left", &error))
+}

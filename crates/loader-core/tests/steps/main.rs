@@ -1,0 +1,11 @@
+//! The steps of a run against a real Postgres: run, run twice, run late, and cut
+//! off at every statement.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod cut_off;
+mod definitions;
+mod engines;
+mod late_and_twice;
+mod refusals;
+mod whole_run;
+mod world;

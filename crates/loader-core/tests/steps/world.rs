@@ -1,0 +1,194 @@
+//! A database, a bucket, and the steps on them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use loader_core::cleanup::{Caught, Outcome, clean_up};
+use loader_core::database::connect::connect;
+use loader_core::database::connection_string::ConnectionString;
+use loader_core::definition::EngineChoice;
+use loader_core::error::Result;
+use loader_core::import::{BatchOutcome, ImportEvent, ImportSettings, import};
+use loader_core::input::{Execution, ExecutionInput};
+use loader_core::plan::batching::Batch;
+use loader_core::plan::{Plan, PlanSettings, plan};
+use loader_core::prepare::{PrepareSettings, Prepared, prepare};
+use loader_core::publish::{PublishSettings, Published, publish};
+use loader_test_support::{MemorySource, MemoryWork, TestDatabase};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tokio_postgres::Client;
+
+pub(crate) const LEASE: Duration = Duration::from_mins(10);
+
+pub(crate) struct World {
+    pub(crate) database: TestDatabase,
+    pub(crate) source: Arc<MemorySource>,
+    pub(crate) work: MemoryWork,
+    pub(crate) client: Client,
+    pub(crate) batch_max_objects: usize,
+    pub(crate) group_max_bytes: u64,
+}
+
+pub(crate) fn execution(run_id: &str) -> Execution {
+    Execution {
+        id: format!("arn:aws:states:eu-west-1:1:execution:load:{run_id}"),
+        name: run_id.to_owned(),
+        start_time: None,
+    }
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let database = TestDatabase::create().await;
+        let client = database.connect().await;
+        Self {
+            database,
+            source: Arc::default(),
+            work: MemoryWork::default(),
+            client,
+            batch_max_objects: 2,
+            group_max_bytes: 16 << 20,
+        }
+    }
+
+    pub(crate) async fn end(self) {
+        drop(self.client);
+        self.database.drop().await;
+    }
+
+    pub(crate) async fn connect_through(&self, address: &str) -> Result<Client> {
+        connect(&ConnectionString::parse(&self.database.url_through(address)).unwrap()).await
+    }
+
+    /// Puts three objects of two, two and one rows.
+    pub(crate) fn put_three(&self) {
+        self.source.put("t/a.csv", "id,name\n1,one\n2,two\n");
+        self.source.put("t/b.csv", "name,id\nthree,3\nfour,4\n");
+        self.source.put("t/c.csv", "id,name\n5,\"fi\nve\"\n");
+    }
+
+    pub(crate) async fn prepare_on(
+        &self,
+        client: &mut Client,
+        run_id: &str,
+        input: &Value,
+    ) -> Result<Prepared> {
+        let settings = PrepareSettings { lease: LEASE, max_attempts: 3, engine: EngineChoice::Auto };
+        let input = ExecutionInput::parse(input)?;
+        prepare(client, self.source.as_ref(), &self.work, &input, &execution(run_id), &settings).await
+    }
+
+    pub(crate) async fn prepare(&self, run_id: &str) -> Result<Prepared> {
+        self.prepare_with(run_id, &json!({"table": "t"})).await
+    }
+
+    pub(crate) async fn prepare_with(&self, run_id: &str, input: &Value) -> Result<Prepared> {
+        self.prepare_on(&mut self.database.connect().await, run_id, input).await
+    }
+
+    pub(crate) async fn plan_on(&self, client: &mut Client, run_id: &str) -> Result<Plan> {
+        let settings = PlanSettings {
+            lease: LEASE,
+            max_concurrency: 1,
+            batch_max_bytes: 1 << 20,
+            batch_max_objects: self.batch_max_objects,
+        };
+        plan(client, self.source.as_ref(), &self.work, run_id, &settings).await
+    }
+
+    pub(crate) async fn plan(&self, run_id: &str) -> Result<Plan> {
+        self.plan_on(&mut self.database.connect().await, run_id).await
+    }
+
+    pub(crate) fn batches(&self, plan: &Plan) -> Vec<Batch> {
+        self.work.lines(&plan.plan.key).iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    pub(crate) async fn import_on(
+        &self,
+        client: &mut Client,
+        plan: &Plan,
+        batch: &Batch,
+    ) -> Result<BatchOutcome> {
+        let settings = ImportSettings { lease: LEASE, fetch_ahead: 4, group_max_bytes: self.group_max_bytes };
+        let event = ImportEvent { run_id: plan.run_id.clone(), attempt: plan.attempt, batch: batch.clone() };
+        let deadline = Instant::now() + Duration::from_mins(2);
+        import(client, Arc::clone(&self.source) as _, &event, &settings, deadline).await
+    }
+
+    pub(crate) async fn import(&self, plan: &Plan, batch: &Batch) -> Result<BatchOutcome> {
+        self.import_on(&mut self.database.connect().await, plan, batch).await
+    }
+
+    pub(crate) async fn import_all(&self, plan: &Plan) {
+        for batch in self.batches(plan) {
+            self.import(plan, &batch).await.unwrap();
+        }
+    }
+
+    pub(crate) async fn publish_on(&self, client: &mut Client, plan: &Plan) -> Result<Published> {
+        let settings = PublishSettings { lease: LEASE, lock_timeout_ms: 200, attempts: 2 };
+        publish(client, &plan.run_id, plan.attempt, &settings).await
+    }
+
+    pub(crate) async fn publish(&self, plan: &Plan) -> Result<Published> {
+        self.publish_on(&mut self.database.connect().await, plan).await
+    }
+
+    /// Takes a run from its input to its publish.
+    pub(crate) async fn run(&self, run_id: &str, input: &Value) -> Result<Published> {
+        self.prepare_with(run_id, input).await?;
+        let plan = self.plan(run_id).await?;
+        self.import_all(&plan).await;
+        self.publish(&plan).await
+    }
+
+    pub(crate) async fn clean_up_on(
+        &self,
+        client: &mut Client,
+        run_id: &str,
+        error: &str,
+    ) -> Result<Outcome> {
+        let caught = Caught {
+            run_id: run_id.to_owned(),
+            execution: execution(run_id),
+            failed_state: "LoadObjects".to_owned(),
+            error: Some(error.to_owned()),
+            cause: Some(r#"{"errorMessage":"it broke"}"#.to_owned()),
+        };
+        clean_up(client, &caught).await
+    }
+
+    pub(crate) async fn clean_up(&self, run_id: &str, error: &str) -> Result<Outcome> {
+        self.clean_up_on(&mut self.database.connect().await, run_id, error).await
+    }
+
+    /// Returns the rows of a query, all columns as text.
+    pub(crate) async fn rows(&self, query: &str) -> Vec<String> {
+        let query = format!("select (q.*)::text from ({query}) as q");
+        self.client.query(&query, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    }
+
+    pub(crate) async fn one(&self, query: &str) -> String {
+        self.client
+            .query_one(&format!("select ({query})::text"), &[])
+            .await
+            .unwrap()
+            .get::<_, Option<String>>(0)
+            .unwrap_or_default()
+    }
+
+    pub(crate) async fn exists(&self, relation: &str) -> bool {
+        self.client.query_one("select to_regclass($1) is not null", &[&relation]).await.unwrap().get(0)
+    }
+
+    pub(crate) async fn execute(&self, statements: &str) {
+        self.client.batch_execute(statements).await.unwrap();
+    }
+
+    /// Lets the lease of every table expire.
+    pub(crate) async fn expire_leases(&self) {
+        self.execute("update loader.lease set expires_at = clock_timestamp() - interval '1 second'").await;
+    }
+}

@@ -1,0 +1,26 @@
+//! The `plan-batches` Lambda.
+
+use loader_core::error::Result;
+use loader_core::plan::PlanSettings;
+use loader_lambda::{Environment, RuntimeError};
+use plan_batches::State;
+
+async fn connect(environment: &Environment) -> Result<State> {
+    let deployment = loader_lambda::Deployment::connect(environment).await?;
+    Ok(State {
+        source: deployment.source(),
+        work: deployment.work_store(),
+        settings: PlanSettings {
+            lease: deployment.settings.lease,
+            max_concurrency: environment.number("MAX_CONCURRENCY", 4, 1..=1_000)?,
+            batch_max_bytes: environment.number("BATCH_MAX_BYTES", 128 << 20, 1..=1 << 50)?,
+            batch_max_objects: environment.number("BATCH_MAX_OBJECTS", 500, 1..=1_000)?,
+        },
+        database: deployment.database().await?,
+    })
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), RuntimeError> {
+    loader_lambda::serve("plan-batches", connect, plan_batches::handle).await
+}

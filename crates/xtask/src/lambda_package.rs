@@ -1,0 +1,98 @@
+//! The Lambdas as AWS takes them: a zip file with one program named `bootstrap`.
+
+use std::io::{Cursor, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context as _, bail};
+use serde::Deserialize;
+use tokio::process::Command;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use crate::console::say;
+use crate::workspace::Workspace;
+
+/// Builds the programs for this machine in release mode and returns where they are.
+pub(crate) async fn build(
+    workspace: &Workspace,
+    binaries: &[String],
+) -> anyhow::Result<Vec<(String, PathBuf)>> {
+    say(format!("building {} Lambdas", binaries.len()));
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["build", "--release", "--quiet"])
+        .args(["--message-format", "json-render-diagnostics"])
+        .current_dir(workspace.root())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true);
+    for binary in binaries {
+        cargo.args(["--bin", binary]);
+    }
+    let output = cargo.output().await.context("cannot start cargo")?;
+    if !output.status.success() {
+        bail!("the Lambdas do not build: cargo ended with {}", output.status);
+    }
+    let messages = String::from_utf8(output.stdout)?;
+    binaries
+        .iter()
+        .map(|binary| {
+            let program =
+                executable(&messages, binary).with_context(|| format!("cargo built no program {binary}"))?;
+            Ok((binary.clone(), program))
+        })
+        .collect()
+}
+
+/// Packs a program as Lambda wants it; the same program gives the same bytes.
+pub(crate) fn zip_bootstrap(program: &Path) -> anyhow::Result<Vec<u8>> {
+    let code = std::fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    // Local traffic is cheaper than compression. The crate's default time is fixed.
+    let options =
+        SimpleFileOptions::default().compression_method(CompressionMethod::Stored).unix_permissions(0o755);
+    archive.start_file("bootstrap", options)?;
+    archive.write_all(&code)?;
+    Ok(archive.finish()?.into_inner())
+}
+
+#[derive(Deserialize)]
+struct Message {
+    target: Option<Target>,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+fn executable(messages: &str, binary: &str) -> Option<PathBuf> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Message>(line).ok())
+        .filter(|message| message.target.as_ref().is_some_and(|target| target.name == binary))
+        .find_map(|message| message.executable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_of_a_build_is_found_by_its_name() {
+        let messages = r#"{"reason":"compiler-artifact","target":{"name":"notify"},"executable":null}
+{"reason":"compiler-artifact","target":{"name":"cleanup"},"executable":"/t/cleanup"}
+{"reason":"compiler-artifact","target":{"name":"notify"},"executable":"/t/notify"}
+{"reason":"build-finished","success":true}"#;
+        assert_eq!(executable(messages, "notify"), Some("/t/notify".into()));
+        assert_eq!(executable(messages, "other"), None);
+    }
+
+    #[test]
+    fn the_same_program_gives_the_same_zip() {
+        let program = std::env::current_exe().unwrap();
+        assert_eq!(zip_bootstrap(&program).unwrap(), zip_bootstrap(&program).unwrap());
+    }
+}

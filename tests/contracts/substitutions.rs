@@ -1,0 +1,60 @@
+//! The placeholders of the state machine and what the template puts in for them.
+
+use std::collections::BTreeSet;
+
+use crate::project::{ASL, Problems, Project, TEMPLATE, assert_kept, assert_noticed};
+use crate::state_machine::StateMachine;
+use crate::template::{Template, rendered};
+
+fn substitutions(project: &Project) -> Problems {
+    let (machine, template) = (StateMachine::read(project), Template::read(project));
+    let machines = template.resources("AWS::Serverless::StateMachine");
+    let [(_, definition)] = machines.as_slice() else {
+        return vec!["there is not one state machine".to_owned()];
+    };
+    let given = definition["Properties"]["DefinitionSubstitutions"].as_object().expect("substitutions");
+    let used: BTreeSet<&str> = machine
+        .texts()
+        .into_iter()
+        .flat_map(|text| text.split("${").skip(1))
+        .filter_map(|rest| Some(rest.split_once('}')?.0))
+        .collect();
+    let mut problems = Problems::new();
+    if definition["Properties"]["DefinitionUri"] != ASL {
+        problems.push(format!("the template takes another definition than {ASL}"));
+    }
+    for name in used.iter().filter(|name| !given.contains_key(**name)) {
+        problems.push(format!("the template does not give ${{{name}}}"));
+    }
+    for (name, value) in given {
+        if !used.contains(name.as_str()) {
+            problems.push(format!("the template gives ${{{name}}}, which nothing uses"));
+        }
+        // A function's ARN is that of the function by that name.
+        let meant = name.strip_suffix("Arn").filter(|id| id.ends_with("Function"));
+        if meant.is_some_and(|id| rendered(value) != id) {
+            problems.push(format!("the template gives {} for ${{{name}}}", rendered(value)));
+        }
+    }
+    problems
+}
+
+#[test]
+fn every_placeholder_is_filled_with_what_it_says_and_nothing_else_is_given() {
+    assert_kept(substitutions);
+    assert_noticed(substitutions, (ASL, "\"${ChildType}\"", "\"${Child}\""), "does not give ${Child}");
+    assert_noticed(
+        substitutions,
+        (ASL, "\"${ChildType}\"", "\"EXPRESS\""),
+        "${ChildType}, which nothing uses",
+    );
+    assert_noticed(
+        substitutions,
+        (
+            TEMPLATE,
+            "CleanupFunctionArn: !GetAtt CleanupFunction.Arn",
+            "CleanupFunctionArn: !GetAtt NotifyFunction.Arn",
+        ),
+        "NotifyFunction for ${CleanupFunctionArn}",
+    );
+}
