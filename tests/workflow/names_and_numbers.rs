@@ -24,17 +24,18 @@ async fn tables_and_keys_may_have_any_name() {
     }
 }
 
-#[tokio::test]
-async fn more_objects_than_a_page_of_the_listing_are_loaded() {
-    let stack = Stack::shared().await;
-    stream::iter(0..1205)
-        .for_each_concurrent(16, |number| {
-            let stack = &stack;
-            async move { stack.put(&format!("many/{number:04}.csv"), format!("id\n{number}\n")).await }
+/// Puts so many objects of one row each, and loads them.
+async fn load_many(stack: &Stack, table: &str, objects: u64) {
+    stream::iter(0..objects)
+        .for_each_concurrent(32, |number| async move {
+            stack.put(&format!("{table}/{number:05}.csv"), format!("id\n{number}\n")).await;
         })
         .await;
-    let ended = stack.succeed(&json!({"table": "many"})).await;
-    assert_eq!(stack.one("select sum(id) from public.many").await, (0..1205).sum::<i32>().to_string());
+    let ended = stack.succeed(&json!({"table": table, "definition": {"engine": "stream"}})).await;
+    assert_eq!(
+        stack.one(&format!("select concat_ws(' ', count(*), sum(id)) from public.{table}")).await,
+        format!("{objects} {}", objects * (objects - 1) / 2)
+    );
     assert_eq!(
         stack
             .rows(&format!(
@@ -42,6 +43,16 @@ async fn more_objects_than_a_page_of_the_listing_are_loaded() {
                 ended.run_id
             ))
             .await,
-        ["(1205,1205,1205)"]
+        [format!("({objects},{objects},{objects})")]
     );
+}
+
+#[tokio::test]
+async fn more_objects_than_a_page_of_the_listing_are_loaded() {
+    load_many(&Stack::shared().await, "many", 1_205).await;
+}
+
+#[tokio::test]
+async fn fifty_thousand_objects_are_planned_and_loaded() {
+    load_many(&Stack::shared().await, "fifty_thousand", 50_000).await;
 }

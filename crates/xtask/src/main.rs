@@ -152,14 +152,14 @@ async fn run(task: Task) -> anyhow::Result<()> {
     match task {
         Task::Demo { fresh, data } => Box::pin(demo::run(&workspace, fresh, data)).await,
         Task::Stack(task) => Box::pin(manage_stack(&workspace, task)).await,
-        Task::Test { only } => Box::pin(checks::run(&workspace, &only)).await,
+        Task::Test { only } => Box::pin(checks::run_parts(&workspace, &only)).await,
         Task::Lint { what } => {
             let parts: &[Part] = match what {
                 None => &[Part::Lint, Part::Template],
                 Some(LintTask::Rust) => &[Part::Lint],
                 Some(LintTask::Template) => &[Part::Template],
             };
-            Box::pin(checks::run(&workspace, parts)).await
+            Box::pin(checks::run_parts(&workspace, parts)).await
         }
         Task::Fmt => rust_lint::format(&workspace).await,
         Task::LoadYear { archive, engine, max_concurrency } => {

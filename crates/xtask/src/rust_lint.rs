@@ -9,7 +9,7 @@ use crate::console::say;
 use crate::process::{find_program, is_executable, run, run_visibly};
 use crate::workspace::Workspace;
 
-/// The version that the rules in `deny.toml` are written for.
+/// The version that the rules in `.deny.toml` are written for.
 const CARGO_DENY: &str = "0.20.2";
 
 /// Builds a call of the cargo that runs this program.

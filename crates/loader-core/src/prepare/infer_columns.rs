@@ -67,9 +67,9 @@ pub(super) async fn infer(source: &dyn ObjectSource, asked: &Asked) -> Result<Ve
     Ok(columns
         .into_iter()
         .map(|column| ColumnDefinition {
+            header: column.header.filter(|header| header != column.name.as_str()),
             name: column.name,
             sql_type: column.inferred.as_sql().to_owned(),
-            header: column.header,
             not_null: false,
             optional: false,
         })

@@ -143,3 +143,23 @@ async fn an_object_that_comes_later_is_not_part_of_the_run() {
     assert_eq!(world.publish(&plan).await.unwrap().rows, 5);
     world.end().await;
 }
+
+#[tokio::test]
+async fn fifty_thousand_objects_are_planned_into_batches_that_hold_each_of_them_once() {
+    let mut world = World::new().await;
+    for number in 0..50_000 {
+        world.source.put(&format!("t/{number:05}.csv"), format!("id\n{number}\n"));
+    }
+    world.batch_max_objects = 500;
+    let columns = json!([{"name": "id", "type": "int"}]);
+    world.prepare_with("r1", &json!({"table": "t", "definition": {"columns": columns}})).await.unwrap();
+    let plan = world.plan("r1").await.unwrap();
+    assert_eq!((plan.objects_listed, plan.objects_to_load), (50_000, 50_000));
+    let batches = world.batches(&plan);
+    let mut keys: Vec<_> =
+        batches.iter().flat_map(|batch| batch.objects.iter().map(|object| object.key.clone())).collect();
+    keys.dedup();
+    assert_eq!((keys.len(), keys.is_sorted()), (50_000, true));
+    assert!(batches.iter().all(|batch| batch.objects.len() <= 500));
+    world.end().await;
+}
