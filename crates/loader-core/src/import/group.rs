@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
 use tokio_postgres::{Client, Transaction};
 
 use super::aws_s3;
 use super::copy::Copy;
 use super::open::{InDatabase, Opened, Opener, Streamed, named};
+use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::database::lease;
 use crate::database::ledger::{self, Loaded};
@@ -27,6 +29,23 @@ pub(super) struct Assignment {
     pub(super) opener: Arc<Opener>,
     /// How many objects are opened ahead of the one that is being copied.
     pub(super) fetch_ahead: usize,
+    /// When the database is to give up a statement that still runs.
+    pub(super) until: Instant,
+}
+
+impl Assignment {
+    /// Whether what failed may have failed because the time was up.
+    pub(super) fn is_out_of_time(&self) -> bool {
+        Instant::now() >= self.until
+    }
+
+    /// Writes the statement that lets the database itself end what runs too long:
+    /// a call that is only given up here goes on there, and holds its locks.
+    fn time_limit(&self) -> String {
+        // 0 would be no limit at all.
+        let left = self.until.saturating_duration_since(Instant::now()).as_millis().max(1);
+        format!("set local statement_timeout = {left}")
+    }
 }
 
 /// What became of a group.
@@ -97,6 +116,7 @@ pub(super) async fn load(
 ) -> Result<GroupOutcome, GroupError> {
     let doing = "loading objects";
     let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
+    transaction.batch_execute(&work.time_limit()).await.map_err(|error| failure(doing, &error))?;
     lease::check(&transaction, &work.run_id, work.attempt).await?;
     let claimed = ledger::claim(&transaction, &work.run_id, work.attempt, work.batch, objects).await?;
     let mine: Vec<&ObjectVersion> = claimed.mine.iter().filter_map(|at| objects.get(*at).copied()).collect();
@@ -169,20 +189,25 @@ impl Load<'_> {
         }
         let mut copy = match self.copy.take() {
             Some(copy) => copy,
-            None => Copy::begin(
-                self.transaction,
-                &self.work.staging,
-                &self.work.opener.definition,
-                &streamed,
-                &object.key,
-            )
-            .await
-            .map_err(sending)?,
+            None => self.begin_copy(object, &streamed).await?,
         };
         let rows = copy.send(&mut streamed).await.map_err(|error| sending(named(error, &object.key)))?;
         self.copy = Some(copy);
         self.loaded.push(Loaded { key: object.key.clone(), rows, engine: "stream", reason: streamed.reason });
         Ok(())
+    }
+
+    async fn begin_copy(&self, object: &ObjectVersion, streamed: &Streamed) -> Result<Copy, GroupError> {
+        // A COPY that fails before it takes data breaks the connection: tokio-postgres
+        // then ends the request twice. So whatever has to be waited for is waited
+        // for here.
+        let staging = Schema::Staging.table(&self.work.staging);
+        self.execute(&format!("{}; lock table {staging} in row exclusive mode", self.work.time_limit()))
+            .await?;
+        let definition = &self.work.opener.definition;
+        Copy::begin(self.transaction, &self.work.staging, definition, streamed, &object.key)
+            .await
+            .map_err(sending)
     }
 
     async fn finish_copy(&mut self) -> Result<(), GroupError> {
@@ -200,7 +225,7 @@ impl Load<'_> {
         in_database: &InDatabase,
     ) -> Result<(), GroupError> {
         self.finish_copy().await?;
-        self.execute("savepoint import").await?;
+        self.execute(&format!("savepoint import; {}", self.work.time_limit())).await?;
         let opener = &self.work.opener;
         let imported = aws_s3::import(
             self.transaction,

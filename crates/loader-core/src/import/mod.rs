@@ -101,13 +101,17 @@ pub async fn import(
             extension: is_installed(client).await?,
         }),
         fetch_ahead: settings.fetch_ahead,
+        until: deadline.checked_sub(MARGIN).unwrap_or(deadline),
     };
     let mut outcome = BatchOutcome { batch: event.batch.batch, ..BatchOutcome::default() };
     for (number, objects) in groups(&event.batch.objects, settings.group_max_bytes).iter().enumerate() {
         lease::renew(client, &current.table, &event.run_id, settings.lease).await?;
-        match tokio::time::timeout_at(deadline - MARGIN, load_group(client, &work, objects)).await {
-            Ok(group) => outcome.add(&group?),
-            Err(_) => return Err(out_of_time(client, &work, objects, number == 0).await?),
+        // The database ends a statement by itself when the time is up; a source that
+        // stalls is given up a little later.
+        match tokio::time::timeout_at(work.until + MARGIN / 2, load_group(client, &work, objects)).await {
+            Ok(Ok(group)) => outcome.add(&group),
+            Ok(Err(error)) if !work.is_out_of_time() => return Err(error),
+            _ => return Err(out_of_time(client, &work, objects, number == 0).await?),
         }
     }
     Ok(outcome)

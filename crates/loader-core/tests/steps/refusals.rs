@@ -198,3 +198,36 @@ async fn a_read_that_breaks_off_is_tried_again_and_leaves_nothing() {
     assert_eq!(world.publish(&plan).await.unwrap().rows, 5);
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_batch_whose_time_is_up_goes_on_in_the_next_call() {
+    let mut world = World::new().await;
+    world.put_three();
+    world.batch_max_objects = 3;
+    let staging = world.prepare("r1").await.unwrap().staging;
+    let plan = world.plan("r1").await.unwrap();
+    let mut holder = world.database.connect().await;
+    let hold = holder.transaction().await.unwrap();
+    // Keeps every COPY waiting until the time is up.
+    hold.batch_execute(&format!("lock table dataimport.\"{staging}\" in access exclusive mode"))
+        .await
+        .unwrap();
+    world.time = std::time::Duration::from_secs(6);
+    let batch = &world.batches(&plan)[0];
+    let error = world.import(&plan, batch).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::DeadlineReached, "{error}");
+    // An object that had all the time for itself is recorded with what to do.
+    assert_eq!(
+        world.rows("select key, error_name from loader.object").await,
+        ["(t/a.csv,Loader.DeadlineReached)"]
+    );
+    let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    assert_eq!(world.one(waiting).await, "0", "nothing goes on in the database");
+    hold.commit().await.unwrap();
+    world.time = std::time::Duration::from_mins(2);
+    assert!(world.clean_up("r1", "Loader.ObjectsFailed").await.unwrap().retry);
+    let plan = world.plan("r1").await.unwrap();
+    world.import_all(&plan).await;
+    assert_eq!(world.publish(&plan).await.unwrap().rows, 5);
+    world.end().await;
+}

@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub(crate) client: Client,
     pub(crate) batch_max_objects: usize,
     pub(crate) group_max_bytes: u64,
+    /// How long an import may take.
+    pub(crate) time: Duration,
 }
 
 pub(crate) fn execution(run_id: &str) -> Execution {
@@ -49,6 +51,7 @@ impl World {
             client,
             batch_max_objects: 2,
             group_max_bytes: 16 << 20,
+            time: Duration::from_mins(2),
         }
     }
 
@@ -113,7 +116,7 @@ impl World {
     ) -> Result<BatchOutcome> {
         let settings = ImportSettings { lease: LEASE, fetch_ahead: 4, group_max_bytes: self.group_max_bytes };
         let event = ImportEvent { run_id: plan.run_id.clone(), attempt: plan.attempt, batch: batch.clone() };
-        let deadline = Instant::now() + Duration::from_mins(2);
+        let deadline = Instant::now() + self.time;
         import(client, Arc::clone(&self.source) as _, &event, &settings, deadline).await
     }
 
