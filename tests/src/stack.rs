@@ -12,7 +12,7 @@ use tokio_postgres::NoTls;
 
 /// How long anything may take before a test gives up on it. It is no measure of
 /// speed: a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_mins(5);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 #[derive(Debug, Clone, Deserialize)]
 struct Connection {
