@@ -96,3 +96,56 @@ create table if not exists loader.version (
     published_at        timestamptz not null default clock_timestamp(),
     primary key (table_name, run_id)
 );
+
+-- Since 0.2.
+
+alter table loader.run
+    add column if not exists kind text not null default 'load' check (kind in ('load', 'rollback')),
+    -- The execution that publishes this run together with others.
+    add column if not exists group_id text,
+    add column if not exists strategy text check (strategy in ('rename', 'partition', 'merge')),
+    add column if not exists strategy_reason text,
+    -- The plan whose rows have been built and have passed the gates.
+    add column if not exists built_attempt integer,
+    -- What the gates found.
+    add column if not exists gates jsonb;
+
+alter table loader.version
+    -- Counts the versions of a table, from 1.
+    add column if not exists version bigint,
+    add column if not exists strategy text not null default 'rename',
+    -- `live`, `kept` (a rollback can bring it back) or `dropped`.
+    add column if not exists state text not null default 'dropped' check (state in ('live', 'kept', 'dropped')),
+    -- Where a kept version is.
+    add column if not exists kept_table text,
+    -- When it last became live, by a publish or a rollback.
+    add column if not exists live_since timestamptz;
+
+-- Versions from before 0.2: the newest is live, the one before is the backup.
+update loader.version as version
+   set version = numbered.n,
+       state = case when numbered.n = numbered.newest then 'live'
+                    when numbered.n = numbered.newest - 1 then 'kept'
+                    else 'dropped' end,
+       kept_table = case when numbered.n = numbered.newest - 1 then version.table_name end,
+       live_since = version.published_at
+  from (select table_name, run_id,
+               row_number() over (partition by table_name order by published_at) as n,
+               count(*) over (partition by table_name) as newest
+          from loader.version) as numbered
+ where version.version is null
+   and (version.table_name, version.run_id) = (numbered.table_name, numbered.run_id);
+
+create unique index if not exists version_table_name_version on loader.version (table_name, version);
+create unique index if not exists version_live on loader.version (table_name) where state = 'live';
+
+-- Every change of the live version: a publish or a rollback.
+create table if not exists loader.version_change (
+    table_name          text not null,
+    run_id              text not null,
+    kind                text not null check (kind in ('publish', 'rollback')),
+    from_version        bigint,
+    to_version          bigint not null,
+    changed_at          timestamptz not null default clock_timestamp(),
+    primary key (table_name, run_id)
+);

@@ -105,6 +105,12 @@ error_names! {
     LeaseLost => Permanent,
     /// The run has already ended.
     RunFinished => Permanent,
+    /// The loaded table does not hold what its definition demands.
+    GateFailed => Permanent,
+    /// There is no such version to go back to.
+    NoSuchVersion => Permanent,
+    /// The live table was changed while its successor was being built.
+    LiveChanged => Replan,
     /// The live relation is not a table that can be replaced.
     LiveNotReplaceable => Permanent,
     /// The database refused a statement.

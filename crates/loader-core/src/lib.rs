@@ -1,11 +1,12 @@
 //! The domain of the loader and its Postgres side: no AWS SDK, no Lambda.
 //!
 //! A run goes through these steps, one module each: [`prepare`], [`plan`],
-//! [`import`], [`publish`], and after a failure [`cleanup`]; [`report`] tells
-//! people. They work on the control tables, the staging and the live table
+//! [`import`], [`build`], [`publish`], and after a failure [`cleanup`]; [`rollback`]
+//! takes a publish back; [`report`] tells people. They work on the control tables, the staging and the live table
 //! ([`database`]), on the objects of a [`source`], as the table's [`definition`]
 //! says.
 
+pub mod build;
 pub mod cleanup;
 pub mod database;
 pub mod definition;
@@ -18,4 +19,5 @@ pub mod prepare;
 pub mod publish;
 pub mod record;
 pub mod report;
+pub mod rollback;
 pub mod source;

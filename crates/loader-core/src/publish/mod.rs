@@ -26,6 +26,21 @@ pub struct PublishSettings {
     pub lock_timeout_ms: u64,
     /// How many tries there are.
     pub attempts: u32,
+    /// How many earlier versions are kept.
+    pub versions_kept: u32,
+}
+
+/// How a version takes the place of the one before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// The staging table becomes the live one, and takes over all that hangs on it.
+    #[default]
+    Rename,
+    /// The live table is partitioned and stays; its partitions are exchanged.
+    Partition,
+    /// The live table stays; its rows are compared and changed in place.
+    Merge,
 }
 
 /// What was published.
@@ -45,6 +60,27 @@ pub struct Published {
     pub objects_failed: u64,
     /// Where the version before is; none on the first publish.
     pub backup: Option<String>,
+}
+
+/// The tables of a group, all published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedGroup {
+    /// The group: the name of the execution that publishes it.
+    pub group: String,
+    /// Its tables, in the order of the input.
+    pub tables: Vec<Published>,
+}
+
+/// Publishes all runs of a group in one transaction, or none.
+///
+/// # Errors
+/// Those of [`publish`].
+pub async fn publish_group(
+    _client: &mut Client,
+    _group: &str,
+    _settings: &PublishSettings,
+) -> Result<PublishedGroup> {
+    Err(Error::new(ErrorName::Internal, "not published yet"))
 }
 
 /// Checks the run against its ledger and publishes it.

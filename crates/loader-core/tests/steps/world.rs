@@ -131,7 +131,7 @@ impl World {
     }
 
     pub(crate) async fn publish_on(&self, client: &mut Client, plan: &Plan) -> Result<Published> {
-        let settings = PublishSettings { lease: LEASE, lock_timeout_ms: 200, attempts: 2 };
+        let settings = PublishSettings { lease: LEASE, lock_timeout_ms: 200, attempts: 2, versions_kept: 1 };
         publish(client, &plan.run_id, plan.attempt, &settings).await
     }
 
