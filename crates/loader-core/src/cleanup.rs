@@ -10,6 +10,7 @@ use crate::database::run::{Run, RunState};
 use crate::database::{lease, ledger, run, staging};
 use crate::error::{Class, Error, ErrorName, Result};
 use crate::input::Execution;
+use crate::succession::materialized;
 
 /// How long cleaning up waits for Lambdas that still write into the table. A
 /// table that stays behind is dropped by the next run.
@@ -173,6 +174,7 @@ pub async fn drop_staging(client: &mut Client, name: &crate::identifier::Identif
     }
     let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
     staging::lock(&transaction, name, "access exclusive", DROP_TIMEOUT_MS).await?;
+    materialized::drop_copies(&transaction, &Schema::Staging.table(name)).await?;
     transaction
         .batch_execute(&format!("drop table {}", Schema::Staging.table(name)))
         .await

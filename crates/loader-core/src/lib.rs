@@ -7,6 +7,7 @@
 //! says.
 
 pub mod build;
+mod catalog;
 pub mod cleanup;
 pub mod database;
 pub mod definition;
@@ -21,3 +22,4 @@ pub mod record;
 pub mod report;
 pub mod rollback;
 pub mod source;
+mod succession;

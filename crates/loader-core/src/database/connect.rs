@@ -144,6 +144,14 @@ impl Session {
         Ok(Self { string, client })
     }
 
+    /// Opens another connection to the same database.
+    ///
+    /// # Errors
+    /// those of [`connect`].
+    pub async fn another(&self) -> Result<Client> {
+        connect(&self.string).await
+    }
+
     /// Returns the connection. A Lambda may have been frozen for minutes, and the
     /// server restarted: an empty statement finds out before anything depends on it.
     ///

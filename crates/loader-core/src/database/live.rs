@@ -15,15 +15,13 @@ use crate::identifier::Identifier;
 pub async fn exists(client: &impl GenericClient, table: &Identifier) -> Result<bool> {
     let row = client
         .query_opt(
-            "select relkind::text, relispartition from pg_class where oid = to_regclass($1)",
+            "select relkind::text from pg_class where oid = to_regclass($1)",
             &[&Schema::Live.table(table).to_string()],
         )
         .await
         .map_err(|error| failure("looking at the live table", &error))?;
     let Some(row) = row else { return Ok(false) };
-    let (kind, is_partition): (&str, bool) = (row.get(0), row.get(1));
-    let what = match kind {
-        "r" if is_partition => "a partition of another table",
+    let what = match row.get(0) {
         "r" => return Ok(true),
         "p" => "a partitioned table",
         "v" => "a view",
@@ -43,8 +41,8 @@ pub async fn exists(client: &impl GenericClient, table: &Identifier) -> Result<b
     ))
 }
 
-/// Digests what a staging table in the image of the live one takes over beside
-/// the columns, so that a changed live table is noticed by a later run.
+/// Digests what decides on the rows that a staging table in the image of the live
+/// one takes, so that a changed live table is noticed by a later run.
 ///
 /// # Errors
 /// Those of the database.
@@ -58,9 +56,7 @@ pub async fn digest(client: &impl GenericClient, table: &Identifier) -> Result<S
                     from live join pg_attribute on attrelid = live.oid and attnum > 0 and not attisdropped
                     left join pg_attrdef on adrelid = attrelid and adnum = attnum),
                  (select string_agg(conname || pg_get_constraintdef(pg_constraint.oid), chr(10) order by conname)
-                    from live join pg_constraint on conrelid = live.oid),
-                 (select string_agg(pg_get_indexdef(indexrelid), chr(10) order by indexrelid)
-                    from live join pg_index on indrelid = live.oid)))",
+                    from live join pg_constraint on conrelid = live.oid and contype = 'c')))",
             &[&Schema::Live.table(table).to_string()],
         )
         .await

@@ -8,6 +8,7 @@ use crate::definition::ResolvedDefinition;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
 use crate::input::Execution;
+use crate::publish::Strategy;
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,12 @@ pub struct Run {
     pub objects_listed: Option<i64>,
     /// How many rows it published.
     pub rows: Option<i64>,
+    /// The plan whose rows have been built and have passed the gates.
+    pub built_attempt: Option<i32>,
+    /// How it is published, once that is known.
+    pub strategy: Option<Strategy>,
+    /// The execution that publishes it together with others.
+    pub group_id: Option<String>,
 }
 
 impl Run {
@@ -87,6 +94,9 @@ impl Run {
             backup: row.get("backup_table"),
             objects_listed: row.get("objects_listed"),
             rows: row.get("rows"),
+            built_attempt: row.get("built_attempt"),
+            strategy: row.get::<_, Option<&str>>("strategy").map(Strategy::parse).transpose()?,
+            group_id: row.get("group_id"),
         })
     }
 
@@ -101,6 +111,55 @@ impl Run {
             _ => Err(Error::new(ErrorName::Internal, format!("run {} has not been prepared", self.run_id))),
         }
     }
+
+    /// Checks that the rows of the newest plan have been built.
+    ///
+    /// # Errors
+    /// `LiveChanged` when they have not: the build is to be done (again).
+    pub fn built(&self) -> Result<()> {
+        if self.built_attempt == Some(self.attempt) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorName::LiveChanged,
+            format!("plan {} of run {} has not been built", self.attempt, self.run_id),
+        ))
+    }
+}
+
+const COLUMNS: &str = "run_id, table_name, execution_arn, state, attempt, failed_attempts, max_attempts, definition, \
+     staging_table, backup_table, objects_listed, rows, built_attempt, strategy, group_id";
+
+/// Reads the runs of a group, in the order in which they were started.
+///
+/// # Errors
+/// Those of the database.
+pub async fn of_group(client: &impl GenericClient, group: &str) -> Result<Vec<Run>> {
+    client
+        .query(
+            &format!("select {COLUMNS} from loader.run where group_id = $1 order by started_at, run_id"),
+            &[&group],
+        )
+        .await
+        .map_err(|error| failure("reading the runs of the group", &error))?
+        .iter()
+        .map(Run::from_row)
+        .collect()
+}
+
+/// Records that a plan's rows have been built and have passed the gates.
+///
+/// # Errors
+/// Those of the database.
+pub async fn built(client: &impl GenericClient, run_id: &str, attempt: i32, gates: &serde_json::Value) -> Result<()> {
+    client
+        .execute(
+            "update loader.run set built_attempt = $2, gates = $3 where run_id = $1 and state = 'loading'",
+            &[&run_id, &attempt, &Json(gates)],
+        )
+        .await
+        .map(|_| ())
+        .map_err(|error| failure("recording the build", &error))
 }
 
 /// Reads a run; none if it was never registered.
@@ -110,9 +169,7 @@ impl Run {
 pub async fn find(client: &impl GenericClient, run_id: &str) -> Result<Option<Run>> {
     client
         .query_opt(
-            "select run_id, table_name, execution_arn, state, attempt, failed_attempts, max_attempts, definition,
-                    staging_table, backup_table, objects_listed, rows
-               from loader.run where run_id = $1",
+            &format!("select {COLUMNS} from loader.run where run_id = $1"),
             &[&run_id],
         )
         .await
@@ -182,6 +239,7 @@ pub async fn prepared(
     definition: &ResolvedDefinition,
     staging: &Identifier,
     resumed_from: Option<&str>,
+    (strategy, reason): (Strategy, &str),
 ) -> Result<()> {
     let definition = serde_json::to_value(definition).map_err(|error| {
         Error::new(ErrorName::Internal, format!("the definition can't be written: {error}"))
@@ -189,9 +247,17 @@ pub async fn prepared(
     client
         .execute(
             "update loader.run
-                set state = 'loading', definition = $2, staging_table = $3, resumed_from = $4
+                set state = 'loading', definition = $2, staging_table = $3, resumed_from = $4,
+                    strategy = $5, strategy_reason = $6
               where run_id = $1",
-            &[&run_id, &Json(definition), &staging.as_str(), &resumed_from],
+            &[
+                &run_id,
+                &Json(definition),
+                &staging.as_str(),
+                &resumed_from,
+                &strategy.as_str(),
+                &reason,
+            ],
         )
         .await
         .map(|_| ())

@@ -2,10 +2,11 @@
 //! write into it.
 
 use sha2::{Digest, Sha256};
-use tokio_postgres::GenericClient;
+use tokio_postgres::{GenericClient, Transaction};
 
 use super::control_schema::Schema;
 use super::failure::failure;
+use crate::catalog::{self, FactKind};
 use crate::definition::{ColumnDefinition, ResolvedColumn};
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::{Identifier, QualifiedName};
@@ -14,9 +15,15 @@ use crate::identifier::{Identifier, QualifiedName};
 /// eight hex digits of the run's id.
 #[must_use]
 pub fn name_for(table: &Identifier, run_id: &str) -> Identifier {
+    table.with_suffix(&suffix(run_id))
+}
+
+/// Returns what the names of a run's own tables and indexes end in.
+#[must_use]
+pub fn suffix(run_id: &str) -> String {
     let hash = Sha256::digest(run_id.as_bytes());
     let digits = hash.iter().take(4).fold(0_u32, |digits, byte| (digits << 8) | u32::from(*byte));
-    table.with_suffix(&format!("__{digits:08x}"))
+    format!("__{digits:08x}")
 }
 
 /// Writes the statement that creates a staging table with these columns.
@@ -32,16 +39,109 @@ pub fn create_with_columns(staging: &Identifier, columns: &[ColumnDefinition]) -
     format!("create table {} (\n    {}\n)", Schema::Staging.table(staging), columns.join(",\n    "))
 }
 
-/// Writes the statement that creates a staging table in the image of the live
-/// one: columns, defaults, checks, identity, indexes, storage, comments.
-#[must_use]
-pub fn create_like_live(staging: &Identifier, table: &Identifier) -> String {
-    format!(
-        "create table {} (like {} including all)",
-        Schema::Staging.table(staging),
-        Schema::Live.table(table)
-    )
+/// Creates a staging table in the image of the live one: columns, defaults,
+/// checks, identities, storage. Indexes and keys are built after the load.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn create_like_live(
+    transaction: &Transaction<'_>,
+    staging: &Identifier,
+    live: u32,
+) -> Result<()> {
+    let doing = "creating the staging table";
+    let name = Schema::Staging.table(staging);
+    let statement: String = transaction
+        .query_one(LIKE_LIVE, &[&live, &name.to_string()])
+        .await
+        .map_err(|error| failure(doing, &error))?
+        .get(0);
+    transaction.batch_execute(&statement).await.map_err(|error| failure(doing, &error))?;
+    // The fill factor and its like decide on how the rows are stored.
+    for fact in catalog::facts(transaction, live, &name).await? {
+        if fact.kind == FactKind::Option {
+            transaction.batch_execute(&fact.makes).await.map_err(|error| failure(doing, &error))?;
+        }
+    }
+    Ok(())
 }
+
+const LIKE_LIVE: &str = "
+    select format('create %stable %s (like %I.%I including defaults including constraints including identity \
+                   including generated including storage including compression including comments)%s%s',
+                  case c.relpersistence when 'u' then 'unlogged ' else '' end, $2::text, n.nspname, c.relname,
+                  ' using ' || quote_ident(am.amname), ' tablespace ' || quote_ident(s.spcname))
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      left join pg_catalog.pg_am am on am.oid = c.relam
+      left join pg_catalog.pg_tablespace s on s.oid = c.reltablespace
+     where c.oid = $1";
+
+/// Gives a staging table in the image of the live one the columns that a
+/// definition names: those that are lacking, and other types. What the live table
+/// has beside stays, filled by defaults.
+///
+/// # Errors
+/// `LiveNotReplaceable` when something is bound to a column whose type changes;
+/// `InvalidDefinition` when the type can't be changed.
+pub(crate) async fn adapt(
+    transaction: &Transaction<'_>,
+    staging: &Identifier,
+    live: u32,
+    columns: &[ColumnDefinition],
+) -> Result<()> {
+    let name = Schema::Staging.table(staging);
+    for column in columns {
+        let row = transaction
+            .query_opt(COLUMN, &[&live, &column.name.as_str(), &without_modifiers(&column.sql_type)])
+            .await
+            .map_err(|error| failure("comparing the definition with the live table", &error))?;
+        let statement = match row {
+            None => {
+                let not_null = if column.not_null { " not null" } else { "" };
+                format!("alter table {name} add column {} {}{not_null}", column.name, column.sql_type)
+            }
+            Some(row) if row.get::<_, bool>(0) => continue,
+            Some(row) => {
+                if let Some(bound) = row.get::<_, Option<String>>(1) {
+                    return Err(Error::new(
+                        ErrorName::LiveNotReplaceable,
+                        format!(
+                            "the definition makes column {} of {} a {}, and these are bound to its type: {bound}; drop them first, or keep the type",
+                            column.name,
+                            Schema::Live.as_str(),
+                            column.sql_type
+                        ),
+                    ));
+                }
+                format!("alter table {name} alter column {} type {} using null", column.name, column.sql_type)
+            }
+        };
+        transaction.batch_execute(&statement).await.map_err(|error| {
+            Error::new(
+                ErrorName::InvalidDefinition,
+                failure(&format!("giving column {} the type {}", column.name, column.sql_type), &error).message,
+            )
+        })?;
+    }
+    Ok(())
+}
+
+/// Whether a column has a type, and what is bound to it. Modifiers such as the
+/// length are the live table's, if the type itself is the same.
+const COLUMN: &str = "
+    select a.atttypid = to_regtype($3),
+           (select string_agg(distinct pg_describe_object(d.classid, d.objid, 0), ', ')
+              from pg_catalog.pg_depend d
+             where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = a.attrelid and d.refobjsubid = a.attnum
+               and (d.classid in ('pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_policy'::regclass,
+                                  'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_trigger'::regclass)
+                    or d.classid = 'pg_catalog.pg_attrdef'::regclass
+                       and exists (select 1 from pg_catalog.pg_attrdef g where g.oid = d.objid and g.adnum <> a.attnum)
+                    or d.classid = 'pg_catalog.pg_constraint'::regclass
+                       and exists (select 1 from pg_catalog.pg_constraint f where f.oid = d.objid and f.contype = 'f')))
+      from pg_catalog.pg_attribute a
+     where a.attrelid = $1 and a.attname = $2 and not a.attisdropped";
 
 /// Checks that every type is one that the database knows.
 ///
@@ -208,7 +308,6 @@ mod tests {
             "b""c" numeric(5, 1)
         )
         "#);
-        insta::assert_snapshot!(create_like_live(&identifier("t__1"), &identifier("select")), @r#"create table "dataimport"."t__1" (like "public"."select" including all)"#);
     }
 
     #[test]

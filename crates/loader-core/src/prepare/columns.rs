@@ -21,7 +21,7 @@ pub(super) struct Asked {
 
 /// Where the columns come from, with all that is needed to make them.
 pub(super) enum Origin {
-    Definition(Vec<ColumnDefinition>),
+    Definition { columns: Vec<ColumnDefinition>, digest: Option<String> },
     Live { digest: String },
     Inferred(Vec<ColumnDefinition>),
 }
@@ -29,7 +29,7 @@ pub(super) enum Origin {
 impl Origin {
     pub(super) fn name(&self) -> ColumnsFrom {
         match self {
-            Self::Definition(_) => ColumnsFrom::Definition,
+            Self::Definition { .. } => ColumnsFrom::Definition,
             Self::Live { .. } => ColumnsFrom::Live,
             Self::Inferred(_) => ColumnsFrom::Inferred,
         }
@@ -46,7 +46,8 @@ pub(super) async fn find(
     let live_exists = live::exists(client, table).await?;
     if let Some(columns) = &asked.written.columns {
         staging::check_types(client, columns).await?;
-        return Ok(Origin::Definition(columns.clone()));
+        let digest = if live_exists { Some(live::digest(client, table).await?) } else { None };
+        return Ok(Origin::Definition { columns: columns.clone(), digest });
     }
     if live_exists {
         return Ok(Origin::Live { digest: live::digest(client, table).await? });

@@ -10,7 +10,10 @@ use crate::database::failure::failure;
 use crate::database::run::{self, Run};
 use crate::database::staging;
 use crate::definition::{ColumnDefinition, ColumnsFrom, ResolvedColumn, ResolvedDefinition};
-use crate::error::Result;
+use crate::catalog;
+use crate::error::{Error, ErrorName, Result};
+use crate::publish::foresee;
+use crate::succession::materialized;
 use crate::identifier::Identifier;
 
 /// How long taking over waits for Lambdas of the run before.
@@ -38,24 +41,47 @@ pub(super) async fn stage(
     if let (Some(staging), Some(definition)) = (&found.staging, &found.definition) {
         return Ok(prepared(current, staging, definition.columns_from, None));
     }
-    let statement = match origin {
-        Origin::Definition(columns) | Origin::Inferred(columns) => {
-            staging::create_with_columns(&name, columns)
-        }
-        Origin::Live { .. } => staging::create_like_live(&name, &current.table),
-    };
-    transaction.batch_execute(&statement).await.map_err(|error| failure(doing, &error))?;
+    // Before anything is loaded: what can't be published is refused now.
+    let foreseen = foresee(&transaction, &current.table, None).await?;
+    create(&transaction, current, &name, origin).await?;
     let columns = columns_of(&transaction, &name, origin).await?;
     let digest = match origin {
         Origin::Live { digest } => Some(digest.clone()),
-        _ => None,
+        Origin::Definition { digest, .. } => digest.clone(),
+        Origin::Inferred(_) => None,
     };
     let definition = resolved(asked, columns, origin.name(), digest);
     let resumed_from = take_over(&transaction, current, &name, &definition).await?;
-    run::prepared(&transaction, &current.run_id, &definition, &name, resumed_from.as_deref()).await?;
+    run::prepared(&transaction, &current.run_id, &definition, &name, resumed_from.as_deref(), (foreseen.0, &foreseen.1))
+        .await?;
     transaction.commit().await.map_err(|error| failure(doing, &error))?;
     drop_leftovers(client, current).await?;
     Ok(prepared(current, &name, definition.columns_from, resumed_from))
+}
+
+/// Creates the staging table: in the image of the live table if there is one.
+async fn create(
+    transaction: &Transaction<'_>,
+    current: &Run,
+    name: &Identifier,
+    origin: &Origin,
+) -> Result<()> {
+    let live = catalog::find(transaction, &Schema::Live.table(&current.table)).await?;
+    match (origin, live) {
+        (Origin::Live { .. }, Some(live)) => staging::create_like_live(transaction, name, live).await,
+        (Origin::Definition { columns, .. }, Some(live)) => {
+            staging::create_like_live(transaction, name, live).await?;
+            staging::adapt(transaction, name, live, columns).await
+        }
+        (Origin::Definition { columns, .. } | Origin::Inferred(columns), _) => transaction
+            .batch_execute(&staging::create_with_columns(name, columns))
+            .await
+            .map_err(|error| failure("creating the staging table", &error)),
+        (Origin::Live { .. }, None) => Err(Error::new(
+            ErrorName::LiveChanged,
+            format!("the live table {} was dropped while the run was prepared", current.table),
+        )),
+    }
 }
 
 fn prepared(
@@ -105,7 +131,9 @@ async fn columns_of(
     origin: &Origin,
 ) -> Result<Vec<ResolvedColumn>> {
     let mut columns = staging::loadable_columns(transaction, &Schema::Staging.table(name)).await?;
-    if let Origin::Definition(written) | Origin::Inferred(written) = origin {
+    if let Origin::Definition { columns: written, .. } | Origin::Inferred(written) = origin {
+        // Columns that only the live table has are filled by their defaults.
+        columns.retain(|column| written.iter().any(|written| written.name == column.name));
         for column in &mut columns {
             if let Some(ColumnDefinition { header, optional, .. }) =
                 written.iter().find(|written| written.name == column.name)
@@ -148,6 +176,8 @@ async fn take_over(
     // Whoever still writes for the run before commits first; its ledger rows move
     // along. Whoever comes later finds its run failed and its table renamed.
     staging::lock(transaction, &old, "access exclusive", TAKE_OVER_TIMEOUT_MS).await?;
+    // They were filled with what was loaded then.
+    materialized::drop_copies(transaction, &Schema::Staging.table(&old)).await?;
     for statement in [
         format!("drop table {}", Schema::Staging.table(name)),
         format!("alter table {} rename to {name}", Schema::Staging.table(&old)),

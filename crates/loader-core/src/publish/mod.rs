@@ -1,46 +1,41 @@
-//! The gate and the publish: every listed object is accounted for, then the live
-//! table moves to the backup and the staging table becomes live, in one move.
+//! The publish: every listed object is accounted for, the successor is built, and
+//! takes the live table's place in one move, with all that hangs on it.
 
-mod promote;
-mod reconcile;
+mod locks;
+pub(crate) mod promote;
+pub(crate) mod reconcile;
+pub(crate) mod refusal;
+mod strategy;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Transaction};
 
+use self::promote::Promotion;
 pub use self::reconcile::{Reconciliation, describe};
+pub use self::strategy::Strategy;
+pub(crate) use self::strategy::foresee;
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::database::run::{Run, RunState};
-use crate::database::{lease, ledger, run};
+use crate::database::{lease, ledger, live, run};
 use crate::error::{Error, ErrorName, Result};
+use crate::succession::versions::{self, Becoming};
+use crate::succession::Candidate;
 
 /// What the deployment sets for the publish.
 #[derive(Debug, Clone, Copy)]
 pub struct PublishSettings {
     /// How long the lease lasts from here.
     pub lease: Duration,
-    /// How long one try waits for its locks. Readers that come meanwhile wait as
-    /// long, so it is short.
+    /// The longest that one try waits for its locks. Readers that come meanwhile
+    /// wait as long. The first tries wait much shorter.
     pub lock_timeout_ms: u64,
     /// How many tries there are.
     pub attempts: u32,
     /// How many earlier versions are kept.
     pub versions_kept: u32,
-}
-
-/// How a version takes the place of the one before.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Strategy {
-    /// The staging table becomes the live one, and takes over all that hangs on it.
-    #[default]
-    Rename,
-    /// The live table is partitioned and stays; its partitions are exchanged.
-    Partition,
-    /// The live table stays; its rows are compared and changed in place.
-    Merge,
 }
 
 /// What was published.
@@ -71,26 +66,15 @@ pub struct PublishedGroup {
     pub tables: Vec<Published>,
 }
 
-/// Publishes all runs of a group in one transaction, or none.
-///
-/// # Errors
-/// Those of [`publish`].
-pub async fn publish_group(
-    _client: &mut Client,
-    _group: &str,
-    _settings: &PublishSettings,
-) -> Result<PublishedGroup> {
-    Err(Error::new(ErrorName::Internal, "not published yet"))
-}
-
-/// Checks the run against its ledger and publishes it.
+/// Publishes a run that has been built.
 ///
 /// A run that is published already is left as it is, and its figures are returned
 /// again: the step may be called twice, or fail after its commit.
 ///
 /// # Errors
-/// `Unreconciled`, `ObjectsFailed` (nothing is touched), `DatabaseBusy`
-/// when the locks were not to be had, `LeaseLost`.
+/// `Unreconciled`, `LiveChanged` (nothing is touched), `DatabaseBusy`
+/// when the locks were not to be had, `LeaseLost`, `GateFailed` when rows of other
+/// tables refer to rows that are no longer there.
 pub async fn publish(
     client: &mut Client,
     run_id: &str,
@@ -98,78 +82,140 @@ pub async fn publish(
     settings: &PublishSettings,
 ) -> Result<Published> {
     let current = run::get(client, run_id).await?;
-    if current.state == RunState::Published {
-        return summary(client, &current).await;
+    if current.state != RunState::Published && current.attempt != attempt {
+        return Err(lease::lost(run_id));
     }
-    let outcome = check_and_promote(client, &current, attempt, settings).await;
-    // Another call of this step, or an earlier try whose answer was lost, may
-    // have published the run meanwhile; that is what this one failed on.
-    match (outcome, run::get(client, run_id).await) {
-        (_, Ok(run)) if run.state == RunState::Published => summary(client, &run).await,
-        (Err(error), _) | (Ok(()), Err(error)) => Err(error),
-        (Ok(()), Ok(run)) => Err(Error::new(
-            ErrorName::Internal,
-            format!("run {} was committed and is not published", run.run_id),
-        )),
-    }
+    let mut published = publish_all(client, vec![current], settings).await?;
+    published.pop().ok_or_else(|| Error::new(ErrorName::Internal, format!("run {run_id} was not published")))
 }
 
-async fn check_and_promote(
+/// Publishes all runs of a group in one transaction, or none.
+///
+/// # Errors
+/// Those of [`publish`].
+pub async fn publish_group(
     client: &mut Client,
-    current: &Run,
-    attempt: i32,
+    group: &str,
     settings: &PublishSettings,
-) -> Result<()> {
-    let (definition, staging) = current.loading()?;
-    lease::check(client, &current.run_id, attempt).await?;
-    lease::renew(client, &current.table, &current.run_id, settings.lease).await?;
-    reconcile::reconcile(client, current, definition).await?;
-    reconcile::count_rows(client, &current.run_id, staging).await?;
-    // The planner knows nothing of a table that was never analysed; readers would
-    // get bad plans from the first moment on.
-    client
-        .batch_execute(&format!("analyze {}", Schema::Staging.table(staging)))
-        .await
-        .map_err(|error| failure("analysing the staging table", &error))?;
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        match promote::promote(client, current, definition, staging, attempt, settings.lock_timeout_ms).await
-        {
-            Err(error) if error.name == ErrorName::DatabaseBusy && tries < settings.attempts => {
-                tracing::warn!(run.id = current.run_id, tries, %error, "the live table is in use: trying again");
-                tokio::time::sleep(pause(tries)).await;
-                lease::renew(client, &current.table, &current.run_id, settings.lease).await?;
-            }
-            Err(error) if error.name == ErrorName::DatabaseBusy => {
-                return Err(with_holders(client, current, error, tries).await);
-            }
-            outcome => return outcome,
+) -> Result<PublishedGroup> {
+    let runs = run::of_group(client, group).await?;
+    if runs.is_empty() {
+        return Err(Error::new(ErrorName::InvalidEvent, format!("there are no runs of a group {group}")));
+    }
+    let tables = publish_all(client, runs, settings).await?;
+    Ok(PublishedGroup { group: group.to_owned(), tables })
+}
+
+async fn publish_all(
+    client: &mut Client,
+    runs: Vec<Run>,
+    settings: &PublishSettings,
+) -> Result<Vec<Published>> {
+    let ids: Vec<String> = runs.iter().map(|run| run.run_id.clone()).collect();
+    let are_published = |runs: &[Run]| runs.iter().all(|run| run.state == RunState::Published);
+    if !are_published(&runs) {
+        let outcome = attempts(client, &runs, settings).await;
+        // Another call of this step, or an earlier try whose answer was lost, may
+        // have published the runs meanwhile; that is what this one failed on.
+        let mut now = Vec::new();
+        for id in &ids {
+            now.push(run::get(client, id).await?);
+        }
+        if !are_published(&now) {
+            outcome?;
+            return Err(Error::new(
+                ErrorName::Internal,
+                format!("run {} was committed and is not published", ids.join(", ")),
+            ));
         }
     }
+    let mut published = Vec::new();
+    for id in &ids {
+        let current = run::get(client, id).await?;
+        versions::tidy(client, &current.table, settings.versions_kept).await;
+        published.push(summary(client, &current).await?);
+    }
+    Ok(published)
 }
 
-/// Waits longer after each try: 0.2, 0.4, … at most 5 seconds.
-fn pause(tries: u32) -> Duration {
-    Duration::from_millis((100 << tries.min(6)).min(5000))
+async fn attempts(client: &mut Client, runs: &[Run], settings: &PublishSettings) -> Result<()> {
+    for run in runs {
+        run.loading()?;
+        run.built()?;
+        lease::check(client, &run.run_id, run.attempt).await?;
+        lease::renew(client, &run.table, &run.run_id, settings.lease).await?;
+    }
+    let tables: Vec<_> = runs.iter().map(|run| run.table.clone()).collect();
+    locks::with_patience(client, settings, &tables, async |client, lock_timeout| {
+        let outcome = attempt(client, runs, settings, lock_timeout).await;
+        if outcome.is_err() {
+            for run in runs {
+                lease::renew(client, &run.table, &run.run_id, settings.lease).await?;
+            }
+        }
+        outcome
+    })
+    .await
 }
 
-async fn with_holders(client: &Client, current: &Run, mut error: Error, tries: u32) -> Error {
-    let holders = client
-        .query_opt(
-            "select string_agg(format('pid %s (%s, %s, since %s)', pid, usename, state, to_char(xact_start at time zone 'UTC', 'HH24:MI:SS \"UTC\"')), '; ')
-               from pg_stat_activity
-              where pid in (select pid from pg_locks where relation = to_regclass($1) and granted)
-                and pid <> pg_backend_pid()",
-            &[&Schema::Live.table(&current.table).to_string()],
+async fn attempt(
+    client: &mut Client,
+    runs: &[Run],
+    settings: &PublishSettings,
+    lock_timeout: Duration,
+) -> Result<()> {
+    let doing = "publishing";
+    let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
+    transaction
+        .batch_execute(&format!("set local lock_timeout = {}", settings.lock_timeout_ms))
+        .await
+        .map_err(|error| failure(doing, &error))?;
+    let mut promotions = Vec::new();
+    for run in runs {
+        let (definition, staging) = run.loading()?;
+        // From here on no late Lambda can commit into the table; what the checks
+        // find is what is published.
+        transaction
+            .batch_execute(&format!("lock table {} in access exclusive mode", Schema::Staging.table(staging)))
+            .await
+            .map_err(|error| failure(doing, &error))?;
+        lease::check(&transaction, &run.run_id, run.attempt).await?;
+        let totals = reconcile::reconcile(&transaction, run, definition).await?;
+        promotions.push(Promotion {
+            table: &run.table,
+            candidate: Candidate::staging(staging, &run.run_id),
+            kept_as: None,
+            becoming: Becoming::New { run_id: &run.run_id, rows: totals.rows, objects: totals.loaded },
+        });
+        record(&transaction, run, &totals).await?;
+        lease::release(&transaction, &run.run_id).await?;
+    }
+    promote::promote(&transaction, &promotions, lock_timeout).await?;
+    transaction.commit().await.map_err(|error| failure("committing the publish", &error))
+}
+
+async fn record(transaction: &Transaction<'_>, run: &Run, totals: &ledger::Totals) -> Result<()> {
+    let backup = live::exists(transaction, &run.table).await?.then(|| versions::backup_text(&run.table));
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    transaction
+        .execute(
+            "update loader.run
+                set state = 'published', finished_at = clock_timestamp(), staging_table = null, backup_table = $2,
+                    rows = $3, objects_loaded = $4, objects_skipped = $5, objects_failed = $6,
+                    error_name = null, error_message = null, failed_state = null
+              where run_id = $1 and state = 'loading'",
+            &[
+                &run.run_id,
+                &backup,
+                &number(totals.rows),
+                &number(totals.loaded),
+                &number(totals.skipped),
+                &number(totals.failed),
+            ],
         )
         .await
-        .ok()
-        .flatten()
-        .and_then(|row| row.get::<_, Option<String>>(0))
-        .unwrap_or_else(|| "nobody by now".to_owned());
-    error.message = format!("{}; tried {tries} times; the table is held by {holders}", error.message);
-    error
+        .map(|_| ())
+        .map_err(|error| failure("recording the publish", &error))
 }
 
 async fn summary(client: &Client, current: &Run) -> Result<Published> {

@@ -1,136 +1,284 @@
-//! The one move: live to backup, staging to live.
+//! The one move: live to backup, candidate to live, with all that hangs on it.
 
-use tokio_postgres::{Client, Transaction};
+use std::time::Duration;
 
-use super::reconcile;
+use tokio_postgres::Transaction;
+
+use crate::catalog::dependents::{Dependents, IncomingKey, dependents, fingerprint};
+use crate::catalog;
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
-use crate::database::run::Run;
-use crate::database::{lease, ledger, live};
-use crate::definition::ResolvedDefinition;
 use crate::error::{Error, ErrorName, Result};
-use crate::identifier::Identifier;
+use crate::identifier::{Identifier, QualifiedName};
+use crate::succession::moving::{Replacement, rename_whole};
+use crate::succession::versions::{self, Becoming, Change};
+use crate::succession::{Candidate, materialized};
 
-/// Promotes the staging table in one transaction. Whatever fails, nothing has
-/// happened, and a reader sees the old version or the new one.
-pub(super) async fn promote(
-    client: &mut Client,
-    run: &Run,
-    definition: &ResolvedDefinition,
-    staging: &Identifier,
-    attempt: i32,
-    lock_timeout_ms: u64,
-) -> Result<()> {
-    let doing = "publishing";
-    let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
-    execute(&transaction, &format!("set local lock_timeout = {lock_timeout_ms}")).await?;
-    // From here on no late Lambda can commit into the table; what the checks find
-    // is what is published.
-    execute(&transaction, &format!("lock table {} in access exclusive mode", Schema::Staging.table(staging)))
-        .await?;
-    lease::check(&transaction, &run.run_id, attempt).await?;
-    reconcile::reconcile(&transaction, run, definition).await?;
+use super::{Strategy, refusal};
 
-    let replaces = live::exists(&transaction, &run.table).await?;
-    for statement in statements(&run.table, staging, replaces) {
-        execute(&transaction, &statement).await?;
-    }
-    record(&transaction, run, replaces).await?;
-    lease::release(&transaction, &run.run_id).await?;
-    transaction.commit().await.map_err(|error| failure("committing the publish", &error))
+const DOING: &str = "publishing";
+
+/// A table that is to become live.
+#[derive(Debug)]
+pub(crate) struct Promotion<'a> {
+    /// The live table's name.
+    pub(crate) table: &'a Identifier,
+    /// What takes its place.
+    pub(crate) candidate: Candidate,
+    /// The name of the candidate until now, if it is a kept version.
+    pub(crate) kept_as: Option<QualifiedName>,
+    /// What is recorded.
+    pub(crate) becoming: Becoming<'a>,
 }
 
-/// Writes the statements of the move. The backup before is dropped here and
-/// nowhere else, so that there is always one.
-fn statements(table: &Identifier, staging: &Identifier, replaces: bool) -> Vec<String> {
-    let mut statements = Vec::new();
-    if replaces {
-        statements.push(format!("lock table {} in access exclusive mode", Schema::Live.table(table)));
-        statements.push(format!("drop table if exists {}", Schema::Backup.table(table)));
-        statements.push(format!(
-            "alter table {} set schema {}",
-            Schema::Live.table(table),
-            Schema::Backup.as_str()
+/// A table that is ready to be moved.
+struct Ready {
+    replacement: Option<Replacement>,
+    materialized: Vec<(Replacement, bool)>,
+    dependents: Dependents,
+    incoming: Vec<(IncomingKey, Identifier)>,
+    fingerprint: String,
+    /// What is done to make a first version live.
+    first: Vec<String>,
+}
+
+/// Moves all candidates to their places inside the transaction, whose checks have
+/// passed and whose candidates are locked. Until the last moment readers are not
+/// held up; then they wait for the changes of the catalog.
+pub(crate) async fn promote(
+    transaction: &Transaction<'_>,
+    promotions: &[Promotion<'_>],
+    lock_timeout: Duration,
+) -> Result<Vec<Change>> {
+    catalog::qualify_all(transaction).await?;
+    let mut group = Vec::new();
+    for promotion in promotions {
+        let live = Schema::Live.table(promotion.table);
+        if let Some(oid) = catalog::find(transaction, &live).await? {
+            // Keeps everybody from altering the table, and nobody from reading it
+            // or writing into it.
+            execute(transaction, &format!("lock table {live} in share update exclusive mode")).await?;
+            group.push(oid);
+        }
+    }
+    let mut ready = Vec::new();
+    for promotion in promotions {
+        ready.push(prepare(transaction, promotion, &group).await?);
+    }
+    refer_within(transaction, promotions, &ready).await?;
+    let mut changes = Vec::new();
+    for (promotion, ready) in promotions.iter().zip(&ready) {
+        versions::shift_backup(transaction, promotion.table).await?;
+        let replaced = ready.replacement.is_some().then_some(promotion.table);
+        changes.push(
+            versions::record(transaction, promotion.table, promotion.becoming, Strategy::Rename, replaced).await?,
+        );
+    }
+    lock_readers_out(transaction, &ready, lock_timeout).await?;
+    for ready in &ready {
+        if let Some(replacement) = &ready.replacement
+            && fingerprint(transaction, replacement.live).await? != ready.fingerprint
+        {
+            return Err(Error::new(
+                ErrorName::DatabaseBusy,
+                format!("{} was altered while it was being published", replacement.live_name),
+            ));
+        }
+    }
+    let statements: Vec<String> = ready.iter().flat_map(statements).collect();
+    execute(transaction, &statements.join(";\n")).await?;
+    Ok(changes)
+}
+
+async fn prepare(transaction: &Transaction<'_>, promotion: &Promotion<'_>, group: &[u32]) -> Result<Ready> {
+    let candidate = &promotion.candidate;
+    if let Some(kept_as) = &promotion.kept_as {
+        rename_whole(transaction, kept_as, &candidate.name.name, &candidate.suffix).await?;
+    }
+    let live_name = Schema::Live.table(promotion.table);
+    let Some(live) = catalog::find(transaction, &live_name).await? else {
+        return Ok(Ready {
+            replacement: None,
+            materialized: Vec::new(),
+            dependents: Dependents::default(),
+            incoming: Vec::new(),
+            fingerprint: String::new(),
+            first: first_statements(transaction, promotion).await?,
+        });
+    };
+    let fingerprint = fingerprint(transaction, live).await?;
+    let dependents = dependents(transaction, live).await?;
+    refusal::check(transaction, live, &dependents).await?;
+    let retired = versions::backup(promotion.table);
+    let replacement = Replacement::read(transaction, live, candidate.clone(), retired, group).await?;
+    if !replacement.likeness.is_built() {
+        return Err(Error::new(
+            ErrorName::LiveChanged,
+            format!("{live_name} was altered after the build of its successor: {}", replacement.likeness.missing()),
         ));
     }
-    // Moved before it is renamed: the staging schema may hold anything under the
-    // live table's name, the live schema holds nothing under it any more.
-    statements.push(format!(
-        "alter table {} set schema {}",
-        Schema::Staging.table(staging),
-        Schema::Live.as_str()
-    ));
-    statements.push(format!("alter table {} rename to {table}", Schema::Live.table(staging)));
-    statements
-}
-
-async fn record(transaction: &Transaction<'_>, run: &Run, replaces: bool) -> Result<()> {
-    let totals = ledger::totals(transaction, &run.run_id).await?;
-    let backup = replaces.then(|| format!("{}.{}", Schema::Backup.as_str(), run.table.as_str()));
-    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let doing = "recording the publish";
-    transaction
-        .execute(
-            "insert into loader.version (table_name, run_id, rows, objects, backup_table) values ($1, $2, $3, $4, $5)",
-            &[&run.table.as_str(), &run.run_id, &number(totals.rows), &number(totals.loaded), &backup],
+    let mut copies = Vec::new();
+    for copied in
+        materialized::find_copies(transaction, live, candidate, &dependents.materialized).await?
+    {
+        let away = copied.live.name.name.with_suffix(&format!("{}_old_{}", candidate.suffix, copied.live.oid));
+        let copy = Replacement::read(
+            transaction,
+            copied.live.oid,
+            copied.candidate,
+            Schema::Staging.table(&away),
+            &[],
         )
-        .await
-        .map_err(|error| failure(doing, &error))?;
-    transaction
-        .execute(
-            "update loader.run
-                set state = 'published', finished_at = clock_timestamp(), staging_table = null, backup_table = $2,
-                    rows = $3, objects_loaded = $4, objects_skipped = $5, objects_failed = $6,
-                    error_name = null, error_message = null, failed_state = null
-              where run_id = $1 and state = 'loading'",
-            &[
-                &run.run_id,
-                &backup,
-                &number(totals.rows),
-                &number(totals.loaded),
-                &number(totals.skipped),
-                &number(totals.failed),
-            ],
-        )
-        .await
-        .map(|_| ())
-        .map_err(|error| failure(doing, &error))
-}
-
-async fn execute(transaction: &Transaction<'_>, statement: &str) -> Result<()> {
-    transaction.batch_execute(statement).await.map_err(|error| {
-        let mut error_here = failure("publishing", &error);
-        // 2BP01: other objects depend on what is to be dropped.
-        if error_here.sqlstate.as_deref() == Some("2BP01") {
-            let dependents =
-                error.as_db_error().and_then(|db| db.detail()).unwrap_or_default().replace('\n', "; ");
-            error_here = Error::new(
-                ErrorName::LiveNotReplaceable,
-                format!("{}: {dependents}; point them at the live table, or drop them", error_here.message),
-            );
+        .await?;
+        if !copy.likeness.is_built() {
+            return Err(Error::new(
+                ErrorName::LiveChanged,
+                format!("the materialized view {} was altered after the build", copied.live.name),
+            ));
         }
-        error_here
+        copies.push((copy, copied.is_filled_late));
+    }
+    let incoming = refer_to_candidate(transaction, candidate, &dependents.incoming, group).await?;
+    for replacement in std::iter::once(&replacement).chain(copies.iter().map(|(copy, _)| copy)) {
+        execute(transaction, &replacement.likeness.before.join(";\n")).await?;
+    }
+    Ok(Ready {
+        replacement: Some(replacement),
+        materialized: copies,
+        dependents,
+        incoming,
+        fingerprint,
+        first: Vec::new(),
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_statements_of_the_move_are_these() {
-        let table = Identifier::try_from("Year \"2022\"".to_owned()).unwrap();
-        let staging = Identifier::try_from("Year \"2022\"__0a".to_owned()).unwrap();
-        insta::assert_snapshot!(statements(&table, &staging, true).join(";\n"), @r#"
-        lock table "public"."Year ""2022""" in access exclusive mode;
-        drop table if exists "databackup"."Year ""2022""";
-        alter table "public"."Year ""2022""" set schema databackup;
-        alter table "dataimport"."Year ""2022""__0a" set schema public;
-        alter table "public"."Year ""2022""__0a" rename to "Year ""2022"""
-        "#);
-        insta::assert_snapshot!(statements(&table, &staging, false).join(";\n"), @r#"
-        alter table "dataimport"."Year ""2022""__0a" set schema public;
-        alter table "public"."Year ""2022""__0a" rename to "Year ""2022"""
-        "#);
+/// Gives other tables a second foreign key, to the candidate, which takes the
+/// name of the first one after the move. Their writers wait while it is checked,
+/// their readers don't. A row that refers to nothing fails here, before anything
+/// is moved.
+async fn refer_to_candidate(
+    transaction: &Transaction<'_>,
+    candidate: &Candidate,
+    keys: &[IncomingKey],
+    group: &[u32],
+) -> Result<Vec<(IncomingKey, Identifier)>> {
+    let mut referring = Vec::new();
+    for key in keys {
+        if let Some(child) = catalog::find(transaction, &key.child).await?
+            && group.contains(&child)
+        {
+            // That table is replaced too; its successor refers to this one's.
+            continue;
+        }
+        let name = candidate.provisional(&key.name, key.oid);
+        let definition = key.definition.replacen("%T", &candidate.name.to_string(), 1);
+        transaction
+            .batch_execute(&format!("alter table {} add constraint {name} {definition}", key.child))
+            .await
+            .map_err(|error| refusal::of_key(&key.name, &key.child, &error))?;
+        referring.push((key.clone(), name));
     }
+    Ok(referring)
+}
+
+/// Makes the foreign keys between tables that are published together.
+async fn refer_within(
+    transaction: &Transaction<'_>,
+    promotions: &[Promotion<'_>],
+    ready: &[Ready],
+) -> Result<()> {
+    for one in ready.iter().filter_map(|ready| ready.replacement.as_ref()) {
+        for reference in &one.likeness.references_within {
+            let target = ready.iter().zip(promotions).find_map(|(ready, promotion)| {
+                let live = ready.replacement.as_ref()?.live;
+                (live == reference.table).then_some(&promotion.candidate.name)
+            });
+            let Some(target) = target else { continue };
+            let statement = reference.statement.replacen("%T", &target.to_string(), 1);
+            transaction
+                .batch_execute(&statement)
+                .await
+                .map_err(|error| refusal::of_rows(&format!("a foreign key of {}", one.live_name), &error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes the locks that readers wait for, in the order in which readers take
+/// them: views, the ones on top first, then the tables.
+async fn lock_readers_out(
+    transaction: &Transaction<'_>,
+    ready: &[Ready],
+    lock_timeout: Duration,
+) -> Result<()> {
+    let mut statements = vec![format!("set local lock_timeout = {}", lock_timeout.as_millis().max(1))];
+    statements.extend(ready.iter().flat_map(|ready| ready.dependents.locks.iter().cloned()));
+    for ready in ready {
+        statements.extend(
+            ready.incoming.iter().map(|(key, _)| format!("lock table only {} in access exclusive mode", key.child)),
+        );
+    }
+    for replacement in ready.iter().filter_map(|ready| ready.replacement.as_ref()) {
+        statements.push(format!("lock table only {} in access exclusive mode", replacement.live_name));
+    }
+    execute(transaction, &statements.join(";\n")).await
+}
+
+fn statements(ready: &Ready) -> Vec<String> {
+    let mut statements = ready.first.clone();
+    let Some(replacement) = &ready.replacement else { return statements };
+    statements.extend(replacement.statements());
+    for (copy, _) in &ready.materialized {
+        statements.extend(copy.statements());
+    }
+    statements.extend(ready.dependents.rebinds.iter().cloned());
+    for (copy, is_filled_late) in &ready.materialized {
+        if *is_filled_late {
+            statements.push(format!("refresh materialized view {}", copy.live_name));
+        }
+    }
+    // Those that read others go first.
+    for (copy, _) in ready.materialized.iter().rev() {
+        statements.push(format!("drop materialized view {}", copy.retired));
+    }
+    for (key, name) in &ready.incoming {
+        let child = &key.child;
+        statements.push(format!("alter table {child} drop constraint {}", key.name));
+        statements.push(format!("alter table {child} rename constraint {name} to {}", key.name));
+    }
+    statements
+}
+
+/// Writes the move of a table that replaces none: it gets the grants that tables
+/// of the live schema get by default, as it was made in another schema.
+async fn first_statements(transaction: &Transaction<'_>, promotion: &Promotion<'_>) -> Result<Vec<String>> {
+    let live = Schema::Live.table(promotion.table);
+    let here = Schema::Live.table(&promotion.candidate.name.name);
+    // Moved before it is renamed: the staging schema may hold anything under the
+    // live table's name, the live schema holds nothing under it any more.
+    let mut statements = vec![
+        format!("alter table {} set schema {}", promotion.candidate.name, live.schema),
+        format!("alter table {here} rename to {}", live.name),
+    ];
+    let rows = transaction
+        .query(
+            "select format('grant %s on table %s to %s%s', lower(string_agg(acl.privilege_type, ', ')), $1::text,
+                           case when acl.grantee = 0 then 'public' else quote_ident(pg_get_userbyid(acl.grantee)) end,
+                           case when acl.is_grantable then ' with grant option' else '' end)
+               from pg_catalog.pg_default_acl d
+              cross join lateral aclexplode(d.defaclacl) as acl
+              where d.defaclobjtype = 'r' and d.defaclnamespace = to_regnamespace($2)
+                and d.defaclrole = current_user::regrole
+              group by acl.grantee, acl.is_grantable
+              order by 1",
+            &[&live.to_string(), &live.schema.to_string()],
+        )
+        .await
+        .map_err(|error| failure(DOING, &error))?;
+    statements.extend(rows.iter().map(|row| row.get::<_, String>(0)));
+    Ok(statements)
+}
+
+async fn execute(transaction: &Transaction<'_>, statements: &str) -> Result<()> {
+    transaction.batch_execute(statements).await.map_err(|error| failure(DOING, &error))
 }

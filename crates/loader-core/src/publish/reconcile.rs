@@ -39,15 +39,15 @@ impl Reconciliation {
     }
 }
 
-/// Checks the ledger of a run.
+/// Checks the ledger of a run, and returns what it adds up to.
 ///
 /// # Errors
 /// `Unreconciled`, `ObjectsFailed`, `NoObjects`.
-pub(super) async fn reconcile(
+pub(crate) async fn reconcile(
     client: &impl GenericClient,
     run: &Run,
     definition: &ResolvedDefinition,
-) -> Result<()> {
+) -> Result<Totals> {
     let listed = run
         .objects_listed
         .and_then(|listed| u64::try_from(listed).ok())
@@ -63,7 +63,7 @@ pub(super) async fn reconcile(
                 "none of the {listed} listed objects has been loaded; set allow_empty if an empty table is what you want"
             ),
         )),
-        Reconciliation::Complete => Ok(()),
+        Reconciliation::Complete => Ok(totals),
         Reconciliation::Missing(missing) => Err(Error::new(
             ErrorName::Unreconciled,
             format!(
@@ -91,7 +91,7 @@ pub(super) async fn reconcile(
 ///
 /// # Errors
 /// `Internal`.
-pub(super) async fn count_rows(
+pub(crate) async fn count_rows(
     client: &impl GenericClient,
     run_id: &str,
     staging: &Identifier,

@@ -123,6 +123,7 @@ async fn import_goes_on_after_a_cut_at_any_statement() {
 async fn publish_goes_on_after_a_cut_at_any_statement() {
     at_every_statement(async |world, through| {
         let plan = loaded(world).await;
+        world.build(&plan).await.unwrap();
         if let Some(mut client) = through.client(world).await {
             let _ = world.publish_on(&mut client, &plan).await;
         }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loader_core::cleanup::{Caught, Outcome, clean_up};
-use loader_core::database::connect::connect;
+use loader_core::build::{BuildEvent, BuildSettings, Built, build};
+use loader_core::database::connect::{Session, connect};
 use loader_core::database::connection_string::ConnectionString;
 use loader_core::definition::EngineChoice;
-use loader_core::error::Result;
+use loader_core::error::{ErrorName, Result};
 use loader_core::import::{BatchOutcome, ImportEvent, ImportSettings, import};
 use loader_core::input::{Execution, ExecutionInput};
 use loader_core::plan::batching::Batch;
@@ -135,7 +136,31 @@ impl World {
         publish(client, &plan.run_id, plan.attempt, &settings).await
     }
 
+    pub(crate) async fn session(&self) -> Session {
+        Session::open(ConnectionString::parse(self.database.url()).unwrap()).await.unwrap()
+    }
+
+    pub(crate) async fn session_through(&self, address: &str) -> Result<Session> {
+        Session::open(ConnectionString::parse(&self.database.url_through(address)).unwrap()).await
+    }
+
+    pub(crate) async fn build_on(&self, session: &mut Session, plan: &Plan) -> Result<Built> {
+        let settings = BuildSettings { lease: LEASE, sessions: 2 };
+        let event = BuildEvent { run_id: plan.run_id.clone(), attempt: plan.attempt };
+        build(session, &event, &settings, Instant::now() + self.time).await
+    }
+
+    pub(crate) async fn build(&self, plan: &Plan) -> Result<Built> {
+        self.build_on(&mut self.session().await, plan).await
+    }
+
+    /// Builds and publishes.
     pub(crate) async fn publish(&self, plan: &Plan) -> Result<Published> {
+        match self.build(plan).await {
+            // A run that has been published is published again by asking.
+            Err(error) if error.name != ErrorName::RunFinished => return Err(error),
+            _ => {}
+        }
         self.publish_on(&mut self.database.connect().await, plan).await
     }
 

@@ -1,0 +1,73 @@
+//! How a version takes the place of the one before, and why that way.
+
+use serde::{Deserialize, Serialize};
+use tokio_postgres::Transaction;
+
+use super::refusal;
+use crate::catalog::dependents::dependents;
+use crate::catalog;
+use crate::database::control_schema::Schema;
+use crate::error::{Error, ErrorName, Result};
+use crate::identifier::Identifier;
+
+/// How a version takes the place of the one before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// The staging table becomes the live one, and takes over all that hangs on it.
+    #[default]
+    Rename,
+    /// The live table is partitioned and stays; its partitions are exchanged.
+    Partition,
+    /// The live table stays; its rows are compared and changed in place.
+    Merge,
+}
+
+impl Strategy {
+    /// Returns the word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rename => "rename",
+            Self::Partition => "partition",
+            Self::Merge => "merge",
+        }
+    }
+
+    /// Reads the word.
+    ///
+    /// # Errors
+    /// `Internal` for another word.
+    pub fn parse(text: &str) -> Result<Self> {
+        [Self::Rename, Self::Partition, Self::Merge]
+            .into_iter()
+            .find(|strategy| strategy.as_str() == text)
+            .ok_or_else(|| Error::new(ErrorName::Internal, format!("there is no strategy {text}")))
+    }
+}
+
+/// Chooses how the table will be published, before anything is loaded.
+///
+/// Returns the strategy with the reason.
+///
+/// # Errors
+/// `LiveNotReplaceable` when something hangs on the live table that no strategy
+/// can keep.
+pub(crate) async fn foresee(
+    transaction: &Transaction<'_>,
+    table: &Identifier,
+    asked: Option<Strategy>,
+) -> Result<(Strategy, String)> {
+    catalog::qualify_all(transaction).await?;
+    let Some(live) = catalog::find(transaction, &Schema::Live.table(table)).await? else {
+        return Ok((Strategy::Rename, "there is no live table yet".to_owned()));
+    };
+    let dependents = dependents(transaction, live).await?;
+    match asked {
+        Some(Strategy::Rename) | None => {
+            refusal::check(transaction, live, &dependents).await?;
+            Ok((Strategy::Rename, "everything that hangs on the live table can be kept".to_owned()))
+        }
+        Some(strategy) => Ok((strategy, "the definition says so".to_owned())),
+    }
+}
