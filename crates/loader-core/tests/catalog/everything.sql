@@ -56,6 +56,8 @@ create table ref.calendar_rest partition of ref.calendar default;
 create table ref.tally (n int);
 create table ref.number_source (n bigint);
 create sequence ref.lonely_number;
+-- Rules and foreign keys act as the owner of the table.
+grant select, insert, update, delete on all tables in schema ref to catalog_owner;
 insert into ref.region values ('north'), ('south');
 insert into ref.shop values (1, 'north'), (2, 'south');
 insert into ref.calendar select date '2024-01-01' + n from generate_series(0, 99) as n;
@@ -239,8 +241,8 @@ alter table ref.number_source alter n set default nextval('public.item_serial_no
 -- Publications.
 create publication catalog_some for table public.item (id, name, price) where (id > 0), table ref.shop
     with (publish = 'insert, update');
-create publication catalog_schema for tables in schema public;
-create publication catalog_all for all tables;
+create publication catalog_schema for tables in schema public with (publish = 'insert, truncate');
+create publication catalog_all for all tables with (publish = 'insert');
 
 -- Views: a chain, and others beside it.
 create view public.item_price with (security_barrier = true) as

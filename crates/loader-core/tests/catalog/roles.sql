@@ -1,5 +1,6 @@
 -- The roles of the fixtures. Roles belong to the server, not to a database: they
 -- are made once, and tests that start together wait for each other.
+begin;
 lock table pg_catalog.pg_authid in share row exclusive mode;
 do $$
 declare
@@ -13,3 +14,4 @@ begin
     end loop;
 end
 $$;
+commit;
