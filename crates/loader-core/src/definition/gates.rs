@@ -165,8 +165,8 @@ impl Gates {
     /// Checks what can be checked without the database; `known` are the columns,
     /// where the definition names them.
     pub(super) fn validate(&self, known: Option<&HashSet<&str>>) -> Result<()> {
-        check_percent("max_drop_percent", self.max_drop_percent, 100.0)?;
-        check_percent("max_growth_percent", self.max_growth_percent, f64::MAX)?;
+        check_percent("max_drop_percent", self.max_drop_percent, Some(100.0))?;
+        check_percent("max_growth_percent", self.max_growth_percent, None)?;
         if let Some(columns) = &self.not_null {
             check_columns("gates.not_null", columns, known)?;
         }
@@ -196,15 +196,13 @@ impl Gates {
     }
 }
 
-fn check_percent(field: &str, percent: Option<f64>, most: f64) -> Result<()> {
-    match percent {
-        Some(percent) if !(0.0..=most).contains(&percent) => Err(invalid(if most == f64::MAX {
-            format!("the field `gates.{field}` is {percent} but must be 0 or more")
-        } else {
-            format!("the field `gates.{field}` is {percent} but must be from 0 to {most}")
-        })),
-        _ => Ok(()),
+fn check_percent(field: &str, percent: Option<f64>, most: Option<f64>) -> Result<()> {
+    let Some(percent) = percent else { return Ok(()) };
+    if (0.0..=most.unwrap_or(f64::MAX)).contains(&percent) {
+        return Ok(());
     }
+    let range = most.map_or_else(|| "0 or more".to_owned(), |most| format!("from 0 to {most}"));
+    Err(invalid(format!("the field `gates.{field}` is {percent} but must be {range}")))
 }
 
 /// Checks a list of columns: some, each once, each of the table.

@@ -1,6 +1,7 @@
 //! The gate and the publish: every listed object is accounted for, then the live
 //! table moves to the backup and the staging table becomes live, in one move.
 
+pub mod merge;
 mod promote;
 mod reconcile;
 
