@@ -102,7 +102,7 @@ pub(crate) async fn incoming(client: &impl GenericClient, live: &QualifiedName) 
     // of which one is enough. `conenforced` came with PostgreSQL 18.
     let rows = client
         .query(
-            "select con.conname::text, nspname::text, relname::text,
+            "select case when above.confrelid <> con.confrelid then above.conname else con.conname end::text, nspname::text, relname::text,
                     (select array_agg(attname::text order by at)
                        from unnest(con.conkey) with ordinality as key (attnum, at)
                        join pg_attribute using (attnum) where attrelid = con.conrelid),

@@ -108,7 +108,13 @@ pub(crate) async fn see_all_rows(transaction: &Transaction<'_>) -> Result<()> {
 /// Turns an error of a check into ours: what the database refuses for another
 /// reason than a missing grant is a fault of the gate.
 fn refused(gate: &str, error: &tokio_postgres::Error) -> Error {
-    let mut refusal = failure(&format!("checking the gate {gate}"), error);
+    let doing = format!("checking the gate {gate}");
+    let mut refusal = failure(&doing, error);
+    if refusal.sqlstate.as_deref() == Some("25006") {
+        // It is our transaction that is read-only, not the server.
+        refusal.name = ErrorName::InvalidDefinition;
+        refusal.message = format!("{doing}: a gate can only read, and this one tries to write");
+    }
     if refusal.name == ErrorName::DatabaseRejected && refusal.sqlstate.as_deref() != Some("42501") {
         refusal.name = ErrorName::InvalidDefinition;
         refusal.message.push_str("; correct the gate in the table's definition");

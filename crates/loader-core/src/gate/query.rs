@@ -7,7 +7,7 @@ use tokio_postgres::{SimpleQueryMessage, Transaction};
 use super::{GateFigure, MAX_KEY_CHARS, Subject, counted, one_line, refused};
 use crate::database::failure::failure;
 use crate::definition::gates::{QueryGate, TABLE};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorName, Result};
 
 /// Runs the query and counts what it finds, inside a transaction that can only
 /// read.
@@ -26,10 +26,19 @@ pub(super) async fn check(
     limit(transaction, timeout).await?;
     let stopped = |error: &tokio_postgres::Error| stopped(&name, timeout, error);
     // Prepared, so that it can be one statement only.
-    transaction
-        .execute(&format!("declare loader_gate no scroll cursor for {query}"), &[])
+    let cursor = transaction
+        .prepare(&format!("declare loader_gate no scroll cursor for {query}"))
         .await
         .map_err(|error| stopped(&error))?;
+    if !cursor.params().is_empty() {
+        return Err(Error::new(
+            ErrorName::InvalidDefinition,
+            format!(
+                "checking the gate {name}: its query has parameters such as $1, and nothing to put there"
+            ),
+        ));
+    }
+    transaction.execute(&cursor, &[]).await.map_err(|error| stopped(&error))?;
     let first =
         transaction.simple_query("fetch next from loader_gate").await.map_err(|error| stopped(&error))?;
     let first = first.iter().find_map(|message| match message {

@@ -7,7 +7,8 @@
 //! All rows are changed by one statement, which deletes before it updates before
 //! it inserts: at its end, when the foreign keys are checked, all rows are as they
 //! will be. A row that changes in a column of a unique index is deleted and
-//! inserted anew, so that two rows can exchange their values.
+//! inserted anew, so that two rows can exchange their values. Triggers of the live
+//! table fire as for any other change.
 
 mod references;
 mod shape;
@@ -15,6 +16,7 @@ mod shape;
 use tokio_postgres::{GenericClient, Transaction};
 
 use self::shape::Shape;
+use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::error::{Error, ErrorName, Result};
 use crate::gate::{count, counted, equality, first_key, foreign_key, key_text, names, see_all_rows};
@@ -122,7 +124,7 @@ pub async fn merge(
         live,
         candidate,
         key,
-        plan: QualifiedName::new(candidate.schema.clone(), candidate.name.with_suffix("__merge")),
+        plan: Schema::Staging.table(&candidate.name.with_suffix("__merge")),
         shape: Shape::read(transaction, live, candidate, key, &foreign_keys).await?,
     };
     check_key(transaction, live, &merge.shape.live, key).await?;
@@ -139,8 +141,9 @@ struct Merge<'a> {
     live: &'a QualifiedName,
     candidate: &'a QualifiedName,
     key: &'a [Identifier],
-    /// The rows that differ, and what is to be done with each. It is a table of its
-    /// own, not a temporary one, as that may take a grant that a loader lacks.
+    /// The rows that differ, and what is to be done with each. It is a table like the
+    /// staging table's, not a temporary one, as that may take a grant that the loader's
+    /// role lacks.
     plan: QualifiedName,
     shape: Shape,
 }

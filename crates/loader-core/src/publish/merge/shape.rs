@@ -90,12 +90,16 @@ pub(super) async fn source(client: &impl GenericClient, table: &QualifiedName) -
 }
 
 /// Writes whether rows `l` and `c` differ in the columns: byte by byte, for which
-/// every type is fit.
+/// every type is fit. The casts keep the database from comparing column by column.
 pub(super) fn differs(columns: &[Identifier]) -> String {
     if columns.is_empty() {
         return "false".to_owned();
     }
-    format!("row({}) operator(pg_catalog.*<>) row({})", columns_of("l", columns), columns_of("c", columns))
+    format!(
+        "row({})::record operator(pg_catalog.*<>) row({})::record",
+        columns_of("l", columns),
+        columns_of("c", columns)
+    )
 }
 
 async fn columns(
