@@ -12,6 +12,7 @@ pub mod cleanup;
 pub mod database;
 pub mod definition;
 pub mod error;
+pub mod gate;
 pub mod identifier;
 pub mod import;
 pub mod input;

@@ -2,14 +2,19 @@
 //! what its columns are. A new table needs no redeploy.
 
 pub mod dialect;
+pub mod gates;
 pub mod infer;
 pub mod selection;
+
+use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
 use self::dialect::Dialect;
+use self::gates::Gates;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
+use crate::publish::Strategy;
 
 /// Which engine loads an object.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +83,17 @@ pub struct TableDefinition {
     /// How many batches load at once, each with one database connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_concurrency: Option<u32>,
+    /// What the loaded table must hold to be published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gates: Option<Gates>,
+    /// How a version takes the place of the one before; chosen by what the live
+    /// table is if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
+    /// The columns that tell the rows apart, for the strategy `merge`; by default
+    /// those of the live table's primary key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Vec<Identifier>>,
 }
 
 impl TableDefinition {
@@ -110,6 +126,12 @@ impl TableDefinition {
             allow_empty: self.allow_empty.or(below.allow_empty),
             tolerated_failed_objects: self.tolerated_failed_objects.or(below.tolerated_failed_objects),
             max_concurrency: self.max_concurrency.or(below.max_concurrency),
+            gates: match (self.gates, below.gates) {
+                (Some(gates), Some(below)) => Some(gates.over(below)),
+                (gates, below) => gates.or(below),
+            },
+            strategy: self.strategy.or(below.strategy),
+            key: self.key.or(below.key),
         }
     }
 
@@ -138,17 +160,28 @@ impl TableDefinition {
             return Err(invalid("the field `max_concurrency` is 0 but must be at least 1".to_owned()));
         }
         match &self.columns {
-            None => Ok(()),
+            None => {}
             Some(columns) if columns.is_empty() => {
-                Err(invalid("the field `columns` is empty: leave it out or name a column".to_owned()))
+                return Err(invalid(
+                    "the field `columns` is empty: leave it out or name a column".to_owned(),
+                ));
             }
-            Some(columns) => check_columns(columns),
+            Some(columns) => check_columns(columns)?,
+        }
+        let known: Option<HashSet<&str>> =
+            self.columns.as_ref().map(|columns| columns.iter().map(|column| column.name.as_str()).collect());
+        if let Some(gates) = &self.gates {
+            gates.validate(known.as_ref())?;
+        }
+        match &self.key {
+            Some(key) => gates::check_columns("key", key, known.as_ref()),
+            None => Ok(()),
         }
     }
 }
 
 fn check_columns(columns: &[ColumnDefinition]) -> Result<()> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     for column in columns {
         if !seen.insert(column.name.as_str()) {
             return Err(invalid(format!("the column {} is named twice", column.name)));
@@ -244,6 +277,16 @@ pub struct ResolvedDefinition {
     pub tolerated_failed_objects: u64,
     /// How many batches load at once; none leaves it to the deployment.
     pub max_concurrency: Option<u32>,
+    /// What the loaded table must hold to be published.
+    #[serde(default)]
+    pub gates: Gates,
+    /// How a version takes the place of the one before; none leaves it to what the
+    /// live table is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
+    /// The columns that tell the rows apart; none leaves it to the live table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Vec<Identifier>>,
 }
 
 impl ResolvedDefinition {
@@ -324,6 +367,52 @@ mod tests {
             assert!(error.message.starts_with("s3://work/tables/t.toml"), "{error}");
             assert!(error.message.contains(part), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn strategy_and_key_are_read_and_checked() {
+        let definition =
+            TableDefinition::from_toml("strategy = \"merge\"\nkey = [\"a\", \"b\"]", "here").unwrap();
+        assert_eq!(definition.strategy, Some(Strategy::Merge));
+        assert_eq!(definition.key.unwrap().len(), 2);
+        for (text, part) in [
+            ("strategy = \"swap\"", "unknown variant `swap`"),
+            ("key = []", "`key` is empty"),
+            ("key = [\"a\", \"a\"]", "`key` names the column \"a\" twice"),
+            ("key = [\"b\"]\n[[columns]]\nname = \"a\"\ntype = \"int\"", "not among `columns`"),
+        ] {
+            let error = TableDefinition::from_toml(text, "here").unwrap_err();
+            assert!(error.message.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_the_input_leaves_out_comes_from_below() {
+        let below = TableDefinition::from_toml(
+            "strategy = \"rename\"\nkey = [\"a\"]\n[gates]\nmin_rows = 2\nunique = [[\"a\"]]",
+            "here",
+        )
+        .unwrap();
+        let merged = TableDefinition::from_toml("strategy = \"merge\"\n[gates]\nmin_rows = 3", "here")
+            .unwrap()
+            .over(below.clone());
+        assert_eq!(merged.strategy, Some(Strategy::Merge));
+        assert_eq!(merged.key, below.key);
+        let gates = merged.gates.unwrap();
+        assert_eq!((gates.min_rows, gates.unique), (Some(3), below.gates.clone().unwrap().unique));
+        assert_eq!(TableDefinition::default().over(below.clone()), below);
+    }
+
+    #[test]
+    fn a_definition_that_an_older_release_stored_is_read() {
+        let stored = r#"{"bucket":"b","prefix":"t/","include":[],"exclude":[],"engine":"auto",
+            "dialect":{},"columns":[],"columns_from":"live","allow_empty":false,
+            "tolerated_failed_objects":0,"max_concurrency":null}"#;
+        let definition: ResolvedDefinition = serde_json::from_str(stored).unwrap();
+        assert_eq!(definition.gates, Gates::default());
+        assert_eq!((definition.strategy, &definition.key), (None, &None));
+        let written = serde_json::to_string(&definition).unwrap();
+        assert_eq!(serde_json::from_str::<ResolvedDefinition>(&written).unwrap(), definition);
     }
 
     #[test]

@@ -97,6 +97,9 @@ mod tests {
             allow_empty: false,
             tolerated_failed_objects: 0,
             max_concurrency: None,
+            gates: crate::definition::gates::Gates::default(),
+            strategy: None,
+            key: None,
         })
         .unwrap()
     }

@@ -120,6 +120,9 @@ pub(super) fn resolved(
         allow_empty: written.allow_empty.unwrap_or(false),
         tolerated_failed_objects: written.tolerated_failed_objects.unwrap_or(0),
         max_concurrency: written.max_concurrency,
+        gates: written.gates.clone().unwrap_or_default(),
+        strategy: written.strategy,
+        key: written.key.clone(),
     }
 }
 

@@ -5,7 +5,10 @@
 mod cut_off;
 mod definitions;
 mod engines;
+mod gates;
 mod late_and_twice;
+mod merge;
+mod merged_rows;
 mod refusals;
 mod whole_run;
 mod world;
