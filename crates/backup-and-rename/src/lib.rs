@@ -2,7 +2,7 @@
 //! backup and the staging table to live; or does so for a group of tables at once.
 
 use loader_core::database::connect::Session;
-use loader_core::error::{Error, ErrorName, Result};
+use loader_core::error::Result;
 use loader_core::publish::{PublishSettings, Published, PublishedGroup, publish, publish_group};
 use loader_lambda::Deadline;
 use serde::{Deserialize, Serialize};
@@ -15,16 +15,43 @@ pub struct State {
     pub settings: PublishSettings,
 }
 
-/// What the Lambda is called with: a run and its plan, or a group.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct Event {
-    /// The run.
-    pub run_id: Option<String>,
-    /// The number of the plan that was loaded.
-    pub attempt: Option<i32>,
-    /// The group: the name of the execution that started its runs.
-    pub group: Option<String>,
+/// What the Lambda is called with.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Fields")]
+pub enum Event {
+    /// One run.
+    Run {
+        /// The run.
+        run_id: String,
+        /// The number of the plan that was loaded.
+        attempt: i32,
+    },
+    /// The runs of a group.
+    Group {
+        /// The group: the name of the execution that started its runs.
+        group: String,
+    },
+}
+
+/// The fields of all events. An enum that tries one form after the other would
+/// not say which field is wrong.
+#[derive(Deserialize)]
+struct Fields {
+    run_id: Option<String>,
+    attempt: Option<i32>,
+    group: Option<String>,
+}
+
+impl TryFrom<Fields> for Event {
+    type Error = &'static str;
+
+    fn try_from(fields: Fields) -> std::result::Result<Self, &'static str> {
+        match (fields.run_id, fields.attempt, fields.group) {
+            (Some(run_id), Some(attempt), None) => Ok(Self::Run { run_id, attempt }),
+            (None, None, Some(group)) => Ok(Self::Group { group }),
+            _ => Err("it must have `run_id` and `attempt`, or `group` alone"),
+        }
+    }
 }
 
 /// What became live.
@@ -40,20 +67,13 @@ pub enum Answer {
 /// Handles one event.
 ///
 /// # Errors
-/// `InvalidEvent`; those of [`publish`] and [`publish_group`].
+/// Those of [`publish`] and [`publish_group`].
 pub async fn handle(state: &mut State, event: Event, _deadline: Deadline) -> Result<Answer> {
-    match (&event.run_id, event.attempt, &event.group) {
-        (Some(run_id), Some(attempt), None) => {
-            let client = state.database.client().await?;
-            publish(client, run_id, attempt, &state.settings).await.map(Answer::Table)
+    let client = state.database.client().await?;
+    match event {
+        Event::Run { run_id, attempt } => {
+            publish(client, &run_id, attempt, &state.settings).await.map(Answer::Table)
         }
-        (None, None, Some(group)) => {
-            let client = state.database.client().await?;
-            publish_group(client, group, &state.settings).await.map(Answer::Group)
-        }
-        _ => Err(Error::new(
-            ErrorName::InvalidEvent,
-            "the event must have `run_id` and `attempt`, or `group` alone",
-        )),
+        Event::Group { group } => publish_group(client, &group, &state.settings).await.map(Answer::Group),
     }
 }

@@ -24,15 +24,13 @@ pub struct State {
     pub settings: PrepareSettings,
 }
 
-/// What is prepared. The state machine reads `held` and `tables`, so they are
-/// there whatever it is.
+/// What is prepared. The state machine reads `tables`, so it is there whatever it
+/// is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Answer {
     /// The run; none for a group, whose tables have runs of their own.
     #[serde(flatten)]
     pub prepared: Option<Prepared>,
-    /// Whether the run is held after the build, to be published with its group.
-    pub held: bool,
     /// The executions of a group; empty for one table.
     pub tables: Vec<GroupRun>,
 }
@@ -48,11 +46,11 @@ pub async fn handle(state: &mut State, event: PrepareEvent, _deadline: Deadline)
         Input::Table(input) => {
             let (source, work) = (state.source.as_ref(), state.work.as_ref());
             let prepared = prepare(client, source, work, &input, &event.execution, &state.settings).await?;
-            Ok(Answer { prepared: Some(prepared), held: input.group.is_some(), tables: Vec::new() })
+            Ok(Answer { prepared: Some(prepared), tables: Vec::new() })
         }
         Input::Group(input) => {
             let group = prepare_group(client, &input, &event.execution).await?;
-            Ok(Answer { prepared: None, held: false, tables: group.tables })
+            Ok(Answer { prepared: None, tables: group.tables })
         }
     }
 }
