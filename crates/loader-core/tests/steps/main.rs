@@ -5,6 +5,7 @@
 mod cut_off;
 mod definitions;
 mod engines;
+mod groups;
 mod late_and_twice;
 mod refusals;
 mod whole_run;
