@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use loader_core::error::{Class, ErrorName};
 
-use crate::project::{ASL, Problems, Project, assert_kept, assert_noticed, assert_told};
+use crate::project::{ASL, Problems, Project, ROLLBACK_ASL, assert_kept, assert_noticed, assert_told};
 use crate::rust_source::{names_after, sources};
 use crate::state_machine::StateMachine;
 
@@ -14,18 +14,23 @@ const NOT_NOTIFIED: &str = "NotNotified";
 /// Where else it may be written.
 const KNOWS_NOT_NOTIFIED: &str = "crates/loader-core/src/report/mod.rs";
 
+/// The steps that stop before their time is up and can go on.
+const GO_ON: &[&str] = &["ImportBatch", "BuildIndexes", "RollBack"];
+
 fn is_known(name: &str) -> bool {
     ErrorName::parse(&format!("Loader.{name}")).is_some()
 }
 
 fn names(project: &Project) -> Problems {
     let mut problems = Problems::new();
-    let machine = StateMachine::read(project);
-    let raised: Vec<&str> =
-        machine.states().iter().filter_map(|state| state.body["Error"].as_str()).collect();
-    for name in names_after(project.text(ASL), "Loader.") {
-        if !is_known(name) && (name != NOT_NOTIFIED || !raised.contains(&"Loader.NotNotified")) {
-            problems.push(format!("{ASL} has Loader.{name}, which no Lambda raises"));
+    for machine in StateMachine::all(project) {
+        let path = machine.path;
+        let raised: Vec<&str> =
+            machine.states().iter().filter_map(|state| state.body["Error"].as_str()).collect();
+        for name in names_after(project.text(path), "Loader.") {
+            if !is_known(name) && (name != NOT_NOTIFIED || !raised.contains(&"Loader.NotNotified")) {
+                problems.push(format!("{path} has Loader.{name}, which no Lambda raises"));
+            }
         }
     }
     let mut told = false;
@@ -65,14 +70,14 @@ fn every_error_name_anywhere_is_one_of_the_list() {
 }
 
 fn retries(project: &Project) -> Problems {
-    let machine = StateMachine::read(project);
+    let machines = StateMachine::all(project);
     let mut problems = Problems::new();
-    for task in machine.tasks() {
+    for task in machines.iter().flat_map(StateMachine::tasks) {
         let retried = task.retried();
         for name in ErrorName::ALL {
-            // Only the import stops before its time is up and can go on.
-            let goes_on = *name != ErrorName::DeadlineReached || task.name == "ImportBatch";
-            let wanted = name.class() == Class::Transient && goes_on;
+            let goes_on = *name != ErrorName::DeadlineReached || GO_ON.contains(&task.name);
+            // What a state machine starts tries again by itself.
+            let wanted = name.class() == Class::Transient && goes_on && task.function().is_some();
             if retried.contains(&name.as_str()) != wanted {
                 let how = if wanted { "does not try again" } else { "tries again" };
                 problems.push(format!("{} {how} after {name}", task.name));
@@ -110,9 +115,20 @@ fn what_can_get_better_in_place_is_tried_again_by_every_task_and_nothing_else() 
             "\"Loader.DeadlineReached\",",
             "PrepareSchemas tries again after Loader.DeadlineReached",
         ),
+        (
+            "\"StepFunctions.SdkClientException\"",
+            "\"Loader.DatabaseBusy\"",
+            "LoadTable tries again after Loader.DatabaseBusy",
+        ),
         ("\"Lambda.ServiceException\",", "\"States.ALL\",", "PrepareSchemas tries again after States.ALL"),
         ("\"Lambda.ServiceException\",", "\"Lambda.Unknown\",", "names an error twice"),
     ] {
         assert_noticed(retries, (ASL, from, to), said);
     }
+    let (from, to) = ("\"Loader.DatabaseBusy\",", "");
+    assert_noticed(
+        retries,
+        (ROLLBACK_ASL, from, to),
+        "RollBack does not try again after Loader.DatabaseBusy",
+    );
 }

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use loader_core::build::BuildEvent;
 use loader_core::cleanup::Caught;
 use loader_core::error::ErrorName;
 use loader_core::import::ImportEvent;
-use loader_core::input::ExecutionInput;
+use loader_core::input::Input;
 use loader_core::prepare::PrepareEvent;
 use loader_core::report::{Outcome, occasion};
+use loader_core::rollback::RollBackEvent;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -18,12 +20,13 @@ use crate::state_machine::StateMachine;
 use crate::template::Template;
 
 /// Inputs that are taken.
-const TAKEN: &[&str] = &["everything", "odd-table-name", "table-alone"];
+const TAKEN: &[&str] = &["everything", "group", "odd-table-name", "table-alone", "table-of-a-group"];
 
 /// Inputs that are refused, and what is said of them.
 const REFUSED: &[(&str, &str)] = &[
     ("a-list", "it is a list"),
     ("bad-values", "`prefix` is 7"),
+    ("group-with-a-table-twice", "names \"dim_store\" twice"),
     ("empty-table", "`table` is no table name"),
     ("no-table", "`table` is missing"),
     ("not-an-object", "it is a string"),
@@ -34,12 +37,17 @@ const REFUSED: &[(&str, &str)] = &[
 /// What Cleanup takes each failure for.
 const CAUGHT: &[(&str, ErrorName)] = &[
     ("database-unavailable", ErrorName::DatabaseUnavailable),
+    ("gate-failed", ErrorName::GateFailed),
+    ("group-not-published", ErrorName::DatabaseBusy),
+    // Before Cleanup looks into it.
+    ("group-with-a-failed-table", ErrorName::Unreconciled),
     ("invalid-input", ErrorName::InvalidInput),
     ("item-reader-failed", ErrorName::Unreconciled),
     ("lambda-killed", ErrorName::Unreconciled),
     ("lambda-timed-out", ErrorName::Unreconciled),
     ("lambda-unknown", ErrorName::Unreconciled),
     ("object-changed", ErrorName::ObjectChanged),
+    ("no-such-version", ErrorName::NoSuchVersion),
     ("objects-failed", ErrorName::ObjectsFailed),
     ("query-evaluation-error", ErrorName::Unreconciled),
     ("task-timed-out", ErrorName::Unreconciled),
@@ -51,6 +59,9 @@ const CAUGHT: &[(&str, ErrorName)] = &[
 type Told = Option<(Outcome, Option<&'static str>, Option<&'static str>)>;
 
 const TOLD: &[(&str, Told)] = &[
+    ("event-aborted-group", Some((Outcome::Failed, None, Some("ABORTED")))),
+    ("event-aborted-rollback", Some((Outcome::Failed, Some("year_2022"), Some("ABORTED")))),
+    ("event-aborted-table-of-a-group", None),
     ("event-aborted-with-a-reason", Some((Outcome::Failed, Some("year_2022"), Some("Stopped")))),
     ("event-aborted", Some((Outcome::Failed, Some("year_2022"), Some("ABORTED")))),
     ("event-failed-and-not-notified", Some((Outcome::Failed, Some("year_2022"), Some("Loader.NotNotified")))),
@@ -59,7 +70,11 @@ const TOLD: &[(&str, Told)] = &[
     ("event-input-left-out", Some((Outcome::Failed, None, Some("States.Timeout")))),
     ("event-timed-out", Some((Outcome::Failed, Some("year_2022"), Some("States.Timeout")))),
     ("failed-before-the-run-began", Some((Outcome::Failed, None, Some("Loader.InvalidInput")))),
+    ("failed-table-of-a-group", None),
     ("failed", Some((Outcome::Failed, Some("year_2022"), Some("Loader.ObjectsFailed")))),
+    ("group-failed", Some((Outcome::Failed, None, Some("Loader.ObjectsFailed")))),
+    ("group-succeeded", Some((Outcome::Succeeded, None, None))),
+    ("rollback-succeeded", Some((Outcome::Succeeded, Some("year_2022"), None))),
     ("succeeded", Some((Outcome::Succeeded, Some("year_2022"), None))),
 ];
 
@@ -73,7 +88,7 @@ fn typed<T: DeserializeOwned>(event: &Value) -> Result<T, String> {
 
 fn prepared(name: &str, event: &Value) -> Result<(), String> {
     let event: PrepareEvent = typed(event)?;
-    let input = ExecutionInput::parse(&event.input);
+    let input = Input::parse(&event.input);
     match (input, REFUSED.iter().find(|(refused, _)| *refused == name)) {
         (Ok(_), None) if TAKEN.contains(&name) => Ok(()),
         (Ok(_), _) => Err("the input is taken".to_owned()),
@@ -85,8 +100,8 @@ fn prepared(name: &str, event: &Value) -> Result<(), String> {
 
 fn caught(project: &Project, name: &str, event: &Value) -> Result<(), String> {
     let caught: Caught = typed(event)?;
-    let machine = StateMachine::read(project);
-    let catches = machine.states().into_iter().any(|state| {
+    let machines = StateMachine::all(project);
+    let catches = machines.iter().flat_map(StateMachine::states).any(|state| {
         state.name == caught.failed_state && state.catches().iter().any(|catch| catch["Next"] == "Cleanup")
     });
     if !catches {
@@ -132,6 +147,8 @@ fn events(project: &Project) -> Problems {
             "prepare-schemas" => prepared(name, &event),
             "plan-batches" => typed::<plan_batches::Event>(&event).map(drop),
             "import-batch" => typed::<ImportEvent>(&event).map(drop),
+            "build-indexes" => typed::<BuildEvent>(&event).map(drop),
+            "roll-back" => typed::<RollBackEvent>(&event).map(drop),
             "backup-and-rename" => typed::<backup_and_rename::Event>(&event).map(drop),
             "cleanup" => caught(project, name, &event),
             "notify" => told(name, &event),

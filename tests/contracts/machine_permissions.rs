@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::policies::{Grant, compared, granted};
 use crate::project::{ASL, Problems, Project, TEMPLATE, assert_kept, assert_noticed};
-use crate::state_machine::StateMachine;
+use crate::state_machine::{State, StateMachine};
 use crate::template::Template;
 
 const SOURCE: &str = "arn:${AWS::Partition}:s3:::SourceBucket|ExistingSourceBucketName";
+const RULE: &str = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/\
+                    StepFunctionsGetEventsForStepFunctionsExecutionRule";
 const EXECUTION: &str =
     "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:LoadStateMachine.Name";
 
@@ -24,6 +26,16 @@ const INTEGRATIONS: &[(&str, &[(&str, &str)])] = &[
             ("s3:GetObject", "WorkBucket/results/*"),
             ("s3:ListMultipartUploadParts", "WorkBucket/results/*"),
             ("s3:AbortMultipartUpload", "WorkBucket/results/*"),
+        ],
+    ),
+    (
+        // Step Functions Developer Guide, "IAM policies for nested Step Functions calls".
+        "arn:${Partition}:states:::states:startExecution.sync:2",
+        &[
+            ("states:StartExecution", "LoadStateMachine"),
+            ("events:DescribeRule", RULE),
+            ("events:PutRule", RULE),
+            ("events:PutTargets", RULE),
         ],
     ),
 ];
@@ -51,7 +63,11 @@ fn grants<'a>(of: impl IntoIterator<Item = &'a (&'a str, &'a str)>) -> Vec<Grant
 }
 
 fn machine(project: &Project) -> Problems {
-    let (machine, template) = (StateMachine::read(project), Template::read(project));
+    let template = Template::read(project);
+    StateMachine::all(project).iter().flat_map(|machine| of_machine(machine, &template)).collect()
+}
+
+fn of_machine(machine: &StateMachine, template: &Template) -> Problems {
     let mut problems = Problems::new();
     let mut needed: BTreeSet<Grant> = BTreeSet::new();
     for resource in machine.texts().into_iter().filter(|text| text.contains(":states:::")) {
@@ -60,11 +76,10 @@ fn machine(project: &Project) -> Problems {
             None => problems.push(format!("nobody knows what {resource} needs")),
         }
     }
-    for task in machine.tasks() {
-        let function = format!("{}Function", task.function().unwrap_or_default());
-        needed.insert(("lambda:InvokeFunction".to_owned(), function));
+    for function in machine.tasks().iter().filter_map(State::function) {
+        needed.insert(("lambda:InvokeFunction".to_owned(), format!("{function}Function")));
     }
-    for map in machine.states().iter().filter(|state| state.kind() == "Map") {
+    for map in machine.states().iter().filter(|state| state.is_distributed()) {
         let label = map.body["Label"].as_str().unwrap_or(map.name);
         needed.insert(("states:StartExecution".to_owned(), "LoadStateMachine".to_owned()));
         for action in ["states:DescribeExecution", "states:StopExecution", "states:RedriveExecution"] {
@@ -73,7 +88,7 @@ fn machine(project: &Project) -> Problems {
         }
     }
     needed.extend(SERVICES.iter().map(|action| ((*action).to_owned(), "*".to_owned())));
-    problems.extend(compared("the state machine", &granted(&template, "LoadStateMachineRole"), &needed));
+    problems.extend(compared(machine.id, &granted(template, &format!("{}Role", machine.id)), &needed));
     problems
 }
 
@@ -101,6 +116,13 @@ fn the_state_machine_may_do_what_its_states_do_and_nothing_else() {
         ),
         (TEMPLATE, "/LoadObjects:*", "/Load:*", "may not states:RedriveExecution"),
         (ASL, "\"Label\": \"LoadObjects\"", "\"Label\": \"Load\"", "may not states:StopExecution"),
+        (TEMPLATE, "events:PutTargets", "events:RemoveTargets", "LoadStateMachine may not events:PutTargets"),
+        (
+            TEMPLATE,
+            "                  - !GetAtt RollBackFunction.Arn\n",
+            "",
+            "RollbackStateMachine may not lambda:InvokeFunction on RollBackFunction",
+        ),
         (ASL, ":states:::s3:putObject", ":states:::dynamodb:putItem", "nobody knows what"),
     ] {
         assert_noticed(machine, (path, from, to), said);

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use loader_core::build::{BuildEvent, Built};
 use loader_core::cleanup::{Caught, Failure, Outcome};
 use loader_core::definition::ColumnsFrom;
 use loader_core::import::{BatchOutcome, ImportEvent};
 use loader_core::plan::{Plan, PlanPlace, ResultsPlace};
 use loader_core::prepare::{PrepareEvent, Prepared};
-use loader_core::publish::Published;
+use loader_core::publish::{Published, Strategy};
 use loader_core::report::occasion;
+use loader_core::rollback::{RollBackEvent, RolledBack};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -52,6 +54,8 @@ fn understood_by(project: &Project, function: &str, event: Value) -> Result<BTre
         "PrepareSchemas" => understood::<PrepareEvent>(event),
         "PlanBatches" => understood::<plan_batches::Event>(event),
         "ImportBatch" => understood::<ImportEvent>(event),
+        "BuildIndexes" => understood::<BuildEvent>(event),
+        "RollBack" => understood::<RollBackEvent>(event),
         "BackupAndRename" => understood::<backup_and_rename::Event>(event),
         "Cleanup" => understood::<Caught>(event),
         "Notify" => understood_by_notify(project, &event),
@@ -63,12 +67,31 @@ fn understood_by(project: &Project, function: &str, event: Value) -> Result<BTre
 fn answer(function: &str) -> Value {
     let text = String::new;
     let answer = match function {
-        "PrepareSchemas" => serde_json::to_value(Prepared {
+        "PrepareSchemas" => serde_json::to_value(prepare_schemas::Answer {
+            prepared: Some(Prepared {
+                run_id: text(),
+                table: text(),
+                staging: text(),
+                columns_from: ColumnsFrom::Live,
+                resumed_from: None,
+            }),
+            tables: Vec::new(),
+        }),
+        "BuildIndexes" => serde_json::to_value(Built {
             run_id: text(),
             table: text(),
-            staging: text(),
-            columns_from: ColumnsFrom::Live,
-            resumed_from: None,
+            attempt: 1,
+            strategy: Strategy::Rename,
+            rows: 0,
+            indexes: 0,
+        }),
+        "RollBack" => serde_json::to_value(RolledBack {
+            run_id: text(),
+            table: text(),
+            version: 1,
+            rows: 0,
+            replaced_version: 2,
+            backup: None,
         }),
         "PlanBatches" => serde_json::to_value(Plan {
             run_id: text(),
@@ -138,10 +161,13 @@ fn filled(machine: &StateMachine, value: &Value) -> Result<Value, String> {
 }
 
 fn sent(project: &Project) -> Problems {
-    let machine = StateMachine::read(project);
+    StateMachine::all(project).iter().flat_map(|machine| sent_by(machine, project)).collect()
+}
+
+fn sent_by(machine: &StateMachine, project: &Project) -> Problems {
     let mut problems = Problems::new();
-    for task in machine.tasks() {
-        let payload = filled(&machine, &task.body["Arguments"]["Payload"]);
+    for task in machine.tasks().into_iter().filter(|task| task.function().is_some()) {
+        let payload = filled(machine, &task.body["Arguments"]["Payload"]);
         let ignored =
             payload.and_then(|payload| understood_by(project, task.function().unwrap_or_default(), payload));
         match ignored {
@@ -181,6 +207,11 @@ fn what_the_state_machine_sends_is_what_the_lambdas_read() {
             "\"attempts\": \"{% $plan.attempt %}\"",
             "ImportBatch refuses its event: missing field `attempt`",
         ),
+        (
+            "{\"group\": \"{% $states.context",
+            "{\"groups\": \"{% $states.context",
+            "PublishTables refuses its event: it must have `run_id` and `attempt`, or `group` alone",
+        ),
         ("\"cause\": \"{% $failed.cause %}\"", "\"why\": \"{% $failed.cause %}\"", "Cleanup sends why"),
         ("\"outcome\": \"succeeded\"", "\"outcome\": \"success\"", "NotifySucceeded refuses its event"),
         ("\"failure\": \"{% $failure %}\"", "\"error\": \"{% $failure %}\"", "NotifyFailed sends error"),
@@ -196,9 +227,9 @@ fn what_the_state_machine_sends_is_what_the_lambdas_read() {
 
 fn read(project: &Project) -> Problems {
     const PAYLOAD: &str = "$states.result.Payload";
-    let machine = StateMachine::read(project);
+    let machines = StateMachine::all(project);
     let mut problems = Problems::new();
-    for state in machine.states() {
+    for state in machines.iter().flat_map(StateMachine::states) {
         for path in state.expressions().iter().flat_map(|text| text.split(PAYLOAD).skip(1)) {
             let end = path.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.');
             let path = &path[..end.unwrap_or(path.len())];
@@ -221,6 +252,7 @@ fn what_the_state_machine_reads_is_in_the_lambdas_answers() {
         ("Payload.run_id", "Payload.run", "PlanBatches reads .run,"),
         ("Payload.results.prefix", "Payload.results.key", "PlanBatches reads .results.key"),
         ("Payload.wait_seconds", "Payload.wait", "Cleanup reads .wait,"),
+        ("Payload.tables", "Payload.runs", "PrepareSchemas reads .runs,"),
         ("Payload.failure.message", "Payload.failure.text", "Cleanup reads .failure.text"),
     ] {
         assert_noticed(read, (ASL, from, to), said);

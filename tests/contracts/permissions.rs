@@ -45,7 +45,7 @@ const METHODS: &[(&str, &str)] = &[
 ];
 
 /// The modules of `loader-core` that are steps.
-const STEPS: &[&str] = &["prepare", "plan", "import", "publish", "cleanup", "report"];
+const STEPS: &[&str] = &["prepare", "plan", "import", "build", "publish", "rollback", "cleanup", "report"];
 
 /// The folders of the work bucket: who uses one, and how the code names it.
 const FOLDERS: &[(&str, &str, &str)] =

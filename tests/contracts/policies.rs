@@ -16,6 +16,8 @@ const ON_EVERYTHING: &[(&str, &str, &str)] = &[
     ("FunctionPolicy", "DescribeNetwork", "EC2 knows no resources for Describe actions"),
     ("LoadStateMachineRole", "DeliverLogs", "log delivery knows no resources for these actions"),
     ("LoadStateMachineRole", "Trace", "X-Ray knows no resources for these actions"),
+    ("RollbackStateMachineRole", "DeliverLogs", "log delivery knows no resources for these actions"),
+    ("RollbackStateMachineRole", "Trace", "X-Ray knows no resources for these actions"),
 ];
 
 /// A statement of a policy.

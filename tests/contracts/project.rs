@@ -6,6 +6,7 @@ use std::path::Path;
 use workflow_tests::workspace;
 
 pub(crate) const ASL: &str = "statemachine/load.asl.json";
+pub(crate) const ROLLBACK_ASL: &str = "statemachine/rollback.asl.json";
 pub(crate) const TEMPLATE: &str = "template.yaml";
 
 /// What a check returns: one sentence for each breach.

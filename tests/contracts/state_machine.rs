@@ -1,11 +1,20 @@
-//! The state machine as its definition says it.
+//! The state machines as their definitions say them.
 
 use serde_json::{Map, Value};
 
-use crate::project::{ASL, Project};
+use crate::project::{ASL, Project, ROLLBACK_ASL};
 
-/// The definition.
-pub(crate) struct StateMachine(Value);
+/// The definitions, and what the template calls their state machines.
+const MACHINES: [(&str, &str); 2] = [(ASL, "LoadStateMachine"), (ROLLBACK_ASL, "RollbackStateMachine")];
+
+/// A state machine.
+pub(crate) struct StateMachine {
+    /// The definition's file.
+    pub(crate) path: &'static str,
+    /// The logical id.
+    pub(crate) id: &'static str,
+    definition: Value,
+}
 
 /// States that can follow one another: the machine's, or those of a Map.
 pub(crate) struct Scope<'a> {
@@ -30,14 +39,19 @@ pub(crate) struct Way<'a> {
 }
 
 impl StateMachine {
-    pub(crate) fn read(project: &Project) -> Self {
-        Self(serde_json::from_str(project.text(ASL)).expect("the definition is JSON"))
+    /// Reads all of them.
+    pub(crate) fn all(project: &Project) -> [Self; 2] {
+        MACHINES.map(|(path, id)| Self {
+            path,
+            id,
+            definition: serde_json::from_str(project.text(path)).expect("the definition is JSON"),
+        })
     }
 
     /// Returns the machine's own scope and those of its Maps.
     pub(crate) fn scopes(&self) -> Vec<Scope<'_>> {
         let mut scopes = Vec::new();
-        let mut open = vec![(&self.0, false)];
+        let mut open = vec![(&self.definition, false)];
         while let Some((flow, in_map)) = open.pop() {
             let states: Vec<State<'_>> = flow["States"]
                 .as_object()
@@ -71,7 +85,7 @@ impl StateMachine {
 
     /// Returns every text of the definition.
     pub(crate) fn texts(&self) -> Vec<&str> {
-        texts(&self.0)
+        texts(&self.definition)
     }
 }
 
@@ -94,6 +108,11 @@ impl<'a> State<'a> {
     pub(crate) fn function(&self) -> Option<&'a str> {
         let name = self.body.pointer("/Arguments/FunctionName")?.as_str()?;
         name.strip_prefix("${")?.strip_suffix("FunctionArn}")
+    }
+
+    /// Returns whether it is a Map whose children are executions of their own.
+    pub(crate) fn is_distributed(&self) -> bool {
+        self.body.pointer("/ItemProcessor/ProcessorConfig/Mode").is_some_and(|mode| mode == "DISTRIBUTED")
     }
 
     /// Returns where it can go from here.

@@ -2,16 +2,25 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use crate::project::{ASL, Problems, Project, TEMPLATE, assert_kept, assert_noticed};
 use crate::state_machine::StateMachine;
 use crate::template::{Template, rendered};
 
 fn substitutions(project: &Project) -> Problems {
-    let (machine, template) = (StateMachine::read(project), Template::read(project));
-    let machines = template.resources("AWS::Serverless::StateMachine");
-    let [(_, definition)] = machines.as_slice() else {
-        return vec!["there is not one state machine".to_owned()];
-    };
+    let (machines, template) = (StateMachine::all(project), Template::read(project));
+    let mut problems = Problems::new();
+    for (id, definition) in template.resources("AWS::Serverless::StateMachine") {
+        match machines.iter().find(|machine| machine.id == id) {
+            Some(machine) => problems.extend(of_machine(machine, definition)),
+            None => problems.push(format!("nobody knows the definition of {id}")),
+        }
+    }
+    problems
+}
+
+fn of_machine(machine: &StateMachine, definition: &Value) -> Problems {
     let given = definition["Properties"]["DefinitionSubstitutions"].as_object().expect("substitutions");
     let used: BTreeSet<&str> = machine
         .texts()
@@ -20,8 +29,9 @@ fn substitutions(project: &Project) -> Problems {
         .filter_map(|rest| Some(rest.split_once('}')?.0))
         .collect();
     let mut problems = Problems::new();
-    if definition["Properties"]["DefinitionUri"] != ASL {
-        problems.push(format!("the template takes another definition than {ASL}"));
+    let path = machine.path;
+    if definition["Properties"]["DefinitionUri"] != path {
+        problems.push(format!("the template takes another definition than {path}"));
     }
     for name in used.iter().filter(|name| !given.contains_key(**name)) {
         problems.push(format!("the template does not give ${{{name}}}"));
@@ -56,5 +66,15 @@ fn every_placeholder_is_filled_with_what_it_says_and_nothing_else_is_given() {
             "CleanupFunctionArn: !GetAtt NotifyFunction.Arn",
         ),
         "NotifyFunction for ${CleanupFunctionArn}",
+    );
+    assert_noticed(
+        substitutions,
+        (TEMPLATE, "DefinitionUri: statemachine/rollback", "DefinitionUri: statemachine/load"),
+        "another definition than statemachine/rollback.asl.json",
+    );
+    assert_noticed(
+        substitutions,
+        (TEMPLATE, "  RollbackStateMachine:\n", "  UndoStateMachine:\n"),
+        "nobody knows the definition of UndoStateMachine",
     );
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::project::{ASL, Problems, Project, assert_kept, assert_noticed};
+use crate::project::{ASL, Problems, Project, ROLLBACK_ASL, assert_kept, assert_noticed};
 use crate::state_machine::{State, StateMachine, Way};
 
 /// A variable that an expression reads, with its first field if it says one.
@@ -56,9 +56,9 @@ fn set_before<'a>(start: &'a str, states: &[State<'a>]) -> BTreeMap<&'a str, BTr
 }
 
 fn variables(project: &Project) -> Problems {
-    let machine = StateMachine::read(project);
+    let machines = StateMachine::all(project);
     let mut problems = Problems::new();
-    for scope in machine.scopes() {
+    for scope in machines.iter().flat_map(StateMachine::scopes) {
         let before = set_before(scope.start, &scope.states);
         let assigned: Vec<(&String, &Value)> =
             scope.states.iter().flat_map(State::ways).filter_map(|way| way.assigns).flatten().collect();
@@ -99,9 +99,12 @@ fn every_variable_is_set_on_every_way_to_where_it_is_read() {
             "NotNotified reads $notify_error",
         ),
         ("\"Default\": \"NotifyFailed\"", "\"Default\": \"NotNotified\"", "NotNotified reads $notify_error"),
+        ("{\"tables\":", "{\"all\":", "OneTableOrMore reads $tables"),
     ] {
         assert_noticed(variables, (ASL, from, to), said);
     }
+    let (from, to) = ("\"Assign\": {\"rolled_back\":", "\"Assign\": {\"rolled\":");
+    assert_noticed(variables, (ROLLBACK_ASL, from, to), "NotifySucceeded reads $rolled_back");
 }
 
 #[test]

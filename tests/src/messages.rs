@@ -52,6 +52,17 @@ impl Messages {
         .await
     }
 
+    /// Waits for the message about a run, and returns all that came until then.
+    pub async fn until_about(&self, run_id: &str) -> Vec<Value> {
+        let mut seen = Vec::new();
+        eventually("a message about the run arrives", async || {
+            seen.extend(self.receive().await);
+            seen.iter().any(|message| message["run_id"] == run_id).then_some(())
+        })
+        .await;
+        seen
+    }
+
     /// Takes the messages that are there.
     pub async fn receive(&self) -> Vec<Value> {
         let received = self

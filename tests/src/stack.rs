@@ -21,6 +21,7 @@ struct Connection {
     source_bucket: String,
     work_bucket: String,
     state_machine_arn: String,
+    rollback_state_machine_arn: String,
     topic_arn: String,
     region: String,
 }
@@ -45,6 +46,8 @@ pub struct Ended {
     pub error: String,
     /// Its cause.
     pub cause: String,
+    /// Its output; null if it has none.
+    pub output: Value,
 }
 
 impl Stack {
@@ -135,13 +138,17 @@ impl Stack {
 
     /// Starts an execution and returns its ARN.
     pub async fn start(&self, input: &Value) -> String {
-        let started = self
-            .sfn
-            .start_execution()
-            .state_machine_arn(&self.connection.state_machine_arn)
-            .input(input.to_string())
-            .send()
-            .await;
+        self.start_machine(&self.connection.state_machine_arn, input).await
+    }
+
+    /// Starts a rollback and returns its execution's ARN.
+    pub async fn start_rollback(&self, input: &Value) -> String {
+        self.start_machine(&self.connection.rollback_state_machine_arn, input).await
+    }
+
+    async fn start_machine(&self, machine: &str, input: &Value) -> String {
+        let started =
+            self.sfn.start_execution().state_machine_arn(machine).input(input.to_string()).send().await;
         started.expect("starts").execution_arn().to_owned()
     }
 
@@ -162,7 +169,18 @@ impl Stack {
             status: described.status().as_str().to_owned(),
             error: described.error().unwrap_or_default().to_owned(),
             cause: described.cause().unwrap_or_default().to_owned(),
+            output: described
+                .output()
+                .and_then(|output| serde_json::from_str(output).ok())
+                .unwrap_or_default(),
         }
+    }
+
+    /// Rolls a table back, which has to succeed.
+    pub async fn roll_back(&self, input: &Value) -> Ended {
+        let ended = self.end_of(&self.start_rollback(input).await).await;
+        assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
+        ended
     }
 
     /// Starts an execution and waits for its end.

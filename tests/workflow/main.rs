@@ -3,6 +3,9 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod bad_input;
+mod builds;
+mod groups;
 mod interference;
 mod names_and_numbers;
 mod real_data;
+mod rollbacks;

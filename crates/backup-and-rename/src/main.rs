@@ -10,7 +10,7 @@ async fn connect(environment: &Environment) -> Result<State> {
     Ok(State {
         settings: PublishSettings {
             lease: deployment.settings.lease,
-            lock_timeout_ms: environment.number("LOCK_TIMEOUT_MS", 2_000, 1..=600_000)?,
+            lock_timeout_ms: environment.number("LOCK_TIMEOUT_MS", 1_000, 1..=600_000)?,
             attempts: environment.number("PUBLISH_ATTEMPTS", 60, 1..=1_000)?,
             versions_kept: environment.number("VERSIONS_KEPT", 1, 1..=100)?,
         },

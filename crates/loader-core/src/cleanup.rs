@@ -1,12 +1,16 @@
 //! What becomes of a run after a failure: another plan, or its end.
 
+mod caught;
+mod group;
+
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio_postgres::Client;
 
+pub use self::caught::Caught;
+pub use self::group::GROUP_STATES;
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
-use crate::database::run::{Run, RunState};
+use crate::database::run::{Run, RunKind, RunState};
 use crate::database::{lease, ledger, run, staging};
 use crate::error::{Class, Error, ErrorName, Result};
 use crate::input::Execution;
@@ -18,23 +22,6 @@ const DROP_TIMEOUT_MS: u64 = 5_000;
 
 /// The longest wait before a new plan.
 const MAX_WAIT_SECONDS: u32 = 60;
-
-/// A failure as the state machine caught it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Caught {
-    /// The run.
-    pub run_id: String,
-    /// The execution.
-    pub execution: Execution,
-    /// The state that failed.
-    pub failed_state: String,
-    /// The error's name: ours, or one of Step Functions or Lambda.
-    #[serde(default)]
-    pub error: Option<String>,
-    /// The error's cause, often JSON from Lambda.
-    #[serde(default)]
-    pub cause: Option<String>,
-}
 
 /// A failure as people and machines are told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,11 +54,15 @@ pub struct Outcome {
 /// Records the failure and decides. A run that ends gives its table back; what it
 /// has loaded stays for the next run, and nothing stays if it has loaded nothing.
 ///
+/// A group has no run of its own: the failure of its execution ends the runs of
+/// all its tables. Nor does a rollback get another plan.
+///
 /// It may be called twice for the same failure; that counts as two.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn clean_up(client: &mut Client, caught: &Caught) -> Result<Outcome> {
+    let caught = &caught.of_child();
     let error = caught.error();
     let mut outcome = Outcome {
         run_id: caught.run_id.clone(),
@@ -80,7 +71,7 @@ pub async fn clean_up(client: &mut Client, caught: &Caught) -> Result<Outcome> {
         attempt: 1,
         wait_seconds: 0,
         failure: Failure {
-            error: name(caught, &error),
+            error: caught.name(),
             message: error.message.clone(),
             state: caught.failed_state.clone(),
         },
@@ -89,7 +80,7 @@ pub async fn clean_up(client: &mut Client, caught: &Caught) -> Result<Outcome> {
         return Ok(outcome);
     }
     let Some(current) = run::find(client, &caught.run_id).await? else {
-        return Ok(outcome);
+        return group::end(client, caught, outcome).await;
     };
     if current.execution_arn != caught.execution.id || current.state == RunState::Failed {
         return Ok(outcome);
@@ -102,6 +93,7 @@ pub async fn clean_up(client: &mut Client, caught: &Caught) -> Result<Outcome> {
     outcome.attempt = failed;
     let totals = ledger::totals(client, &current.run_id).await?;
     if current.state == RunState::Loading
+        && current.kind == RunKind::Load
         && failed < current.max_attempts
         && is_worth_a_new_plan(&error, &totals)
     {
@@ -117,6 +109,7 @@ pub async fn clean_up(client: &mut Client, caught: &Caught) -> Result<Outcome> {
 /// Ends the run of an execution that is over and could not end it itself: it was
 /// stopped, ran out of time, or found no database. Its table is free at once, not
 /// only when the lease expires; its Lambdas that still work write nothing more.
+/// With the execution of a group the runs of all its tables end.
 ///
 /// # Errors
 /// Those of the database.
@@ -124,15 +117,24 @@ pub async fn abandon(client: &mut Client, execution: &Execution, why: &str) -> R
     if !control_tables_exist(client).await? {
         return Ok(());
     }
-    let Some(current) = run::find(client, &execution.name).await? else { return Ok(()) };
-    let is_open = matches!(current.state, RunState::Preparing | RunState::Loading);
-    if !is_open || current.execution_arn != execution.id {
+    let error = Error::new(ErrorName::LeaseLost, format!("the execution is over: {why}"));
+    let Some(current) = run::find(client, &execution.name).await? else {
+        return group::end_open(client, execution, &error, why).await;
+    };
+    if current.execution_arn != execution.id {
         return Ok(());
     }
-    let error = Error::new(ErrorName::LeaseLost, format!("the execution is over: {why}"));
-    run::record_failure(client, &current.run_id, &error, why).await?;
+    end_open(client, &current, &error, why).await
+}
+
+/// Ends a run that has not ended yet.
+async fn end_open(client: &mut Client, current: &Run, error: &Error, failed_state: &str) -> Result<()> {
+    if !matches!(current.state, RunState::Preparing | RunState::Loading) {
+        return Ok(());
+    }
+    run::record_failure(client, &current.run_id, error, failed_state).await?;
     let loaded = ledger::totals(client, &current.run_id).await?.loaded;
-    end(client, &current, loaded > 0).await
+    end(client, current, loaded > 0).await
 }
 
 /// Transient errors have had their retries in place; a new plan is one more
@@ -190,79 +192,9 @@ async fn control_tables_exist(client: &Client) -> Result<bool> {
         .map_err(|error| failure("looking for the control tables", &error))
 }
 
-/// Our names stay; those of Step Functions and Lambda are told as they are, so
-/// that nobody searches our table of errors for them.
-fn name(caught: &Caught, error: &Error) -> String {
-    match caught.error.as_deref() {
-        Some(text) if ErrorName::parse(text).is_none() => text.to_owned(),
-        _ => error.name.as_str().to_owned(),
-    }
-}
-
-impl Caught {
-    /// Reads the error out of what Step Functions caught. What is not ours, such
-    /// as a time-out or a crash of a Lambda, may well get better by itself.
-    #[must_use]
-    pub fn error(&self) -> Error {
-        let raw = self.cause.as_deref().unwrap_or_default();
-        let message = serde_json::from_str::<Value>(raw)
-            .ok()
-            .and_then(|cause| cause.get("errorMessage").and_then(Value::as_str).map(ToOwned::to_owned))
-            .unwrap_or_else(|| raw.to_owned());
-        let text = self.error.as_deref().unwrap_or_default();
-        if let Some(name) = ErrorName::parse(text) {
-            return Error::new(name, message);
-        }
-        let message = match (text, message.is_empty()) {
-            ("Sandbox.Timedout" | "States.Timeout", _) => {
-                format!("the state ran out of time ({text}); {message}")
-            }
-            (_, true) => format!("the state failed with {text} and said no more"),
-            (_, false) => format!("{text}: {message}"),
-        };
-        Error::new(ErrorName::Unreconciled, message)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn caught(error: &str, cause: &str) -> Caught {
-        Caught {
-            run_id: "r".to_owned(),
-            execution: Execution { id: "arn".to_owned(), name: "r".to_owned(), start_time: None },
-            failed_state: "PlanBatches".to_owned(),
-            error: Some(error.to_owned()),
-            cause: Some(cause.to_owned()),
-        }
-    }
-
-    #[test]
-    fn our_errors_are_read_out_of_the_cause() {
-        let error = caught(
-            "Loader.NoObjects",
-            r#"{"errorType":"Loader.NoObjects","errorMessage":"there are no objects"}"#,
-        )
-        .error();
-        assert_eq!((error.name, error.message.as_str()), (ErrorName::NoObjects, "there are no objects"));
-    }
-
-    #[test]
-    fn errors_of_lambda_and_step_functions_are_worth_another_plan() {
-        for (name, cause) in [
-            ("Lambda.Unknown", "exited"),
-            ("Sandbox.Timedout", r#"{"errorMessage":"Task timed out"}"#),
-            ("States.Timeout", ""),
-            ("States.ItemReaderFailed", "no such key"),
-        ] {
-            let caught = caught(name, cause);
-            let error = caught.error();
-            assert_ne!(error.class(), Class::Permanent, "{name}");
-            assert!(error.message.contains(name), "{error}");
-            assert_eq!(super::name(&caught, &error), name);
-        }
-    }
 
     #[test]
     fn failed_objects_are_worth_another_plan_only_if_a_listing_can_cure_one() {

@@ -1,8 +1,12 @@
 //! The execution input: what a person or a schedule asks for.
 
+mod group;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use self::group::{GroupInput, GroupRun};
+pub(crate) use self::group::{is_named_by, named_tables};
 use crate::definition::TableDefinition;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
@@ -14,8 +18,21 @@ const MOST_ATTEMPTS: u64 = 20;
 const MOST_CONCURRENCY: u64 = 1000;
 
 const FIELDS: &[&str] = &["table", "prefix", "definition", "max_concurrency", "max_attempts", "allow_empty"];
+/// What the state machine adds for the tables of a group; nobody else should.
+const GROUP: &str = "group";
+/// The longest name of an execution.
+const LONGEST_NAME: usize = 80;
 
 /// A valid execution input.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// One table.
+    Table(Box<ExecutionInput>),
+    /// Tables that are published together.
+    Group(GroupInput),
+}
+
+/// A valid execution input for one table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExecutionInput {
     /// The live table to load.
@@ -25,6 +42,8 @@ pub struct ExecutionInput {
     pub definition: TableDefinition,
     /// How many plans the run may make before it fails.
     pub max_attempts: Option<u32>,
+    /// The execution that publishes this table together with others.
+    pub group: Option<String>,
 }
 
 /// The execution that runs, as Step Functions names it.
@@ -39,52 +58,91 @@ pub struct Execution {
     pub start_time: Option<String>,
 }
 
-impl ExecutionInput {
-    /// Reads an execution input such as `{"table": "year_2021"}`.
+impl Input {
+    /// Reads an execution input such as `{"table": "year_2021"}` or
+    /// `{"tables": ["dim_store", "fact_sales"]}`.
     ///
     /// # Errors
     /// `InvalidInput`, naming the field.
     pub fn parse(value: &Value) -> Result<Self> {
-        let Value::Object(fields) = value else {
-            return Err(invalid(format!(
-                "it is {} but must be an object such as {{\"table\": \"year_2021\"}}",
-                kind(value)
-            )));
-        };
-        if let Some(unknown) = fields.keys().find(|field| !FIELDS.contains(&field.as_str())) {
-            return Err(invalid(format!("unknown field `{unknown}`; the fields are {}", FIELDS.join(", "))));
+        let fields = object(value).map_err(invalid)?;
+        if fields.contains_key("tables") {
+            return group::parse(fields).map(Self::Group).map_err(invalid);
         }
-        let table = match fields.get("table") {
-            None => return Err(invalid("the field `table` is missing")),
-            Some(Value::String(name)) => Identifier::try_from(name.clone())
-                .map_err(|error| invalid(format!("the field `table` is no table name: {error}")))?,
-            Some(other) => return Err(wrong("table", other, "a string")),
-        };
-        let mut definition = definition(fields)?;
-        if let Some(prefix) = string(fields, "prefix")? {
-            definition.prefix = Some(prefix);
-        }
-        if let Some(allow) = boolean(fields, "allow_empty")? {
-            definition.allow_empty = Some(allow);
-        }
-        if let Some(most) = count(fields, "max_concurrency", MOST_CONCURRENCY)? {
-            definition.max_concurrency = Some(most);
-        }
-        definition.validate().map_err(|error| invalid(error.message))?;
-        Ok(Self { table, definition, max_attempts: count(fields, "max_attempts", MOST_ATTEMPTS)? })
+        one_table(fields).map(|input| Self::Table(Box::new(input))).map_err(invalid)
     }
 }
 
-fn definition(fields: &Map<String, Value>) -> Result<TableDefinition> {
+impl ExecutionInput {
+    /// Reads an execution input for one table, such as `{"table": "year_2021"}`.
+    ///
+    /// # Errors
+    /// `InvalidInput`, naming the field.
+    pub fn parse(value: &Value) -> Result<Self> {
+        object(value).and_then(one_table).map_err(invalid)
+    }
+}
+
+/// What is wrong with an input, without what every such sentence begins with.
+type Checked<T> = std::result::Result<T, String>;
+
+fn object(value: &Value) -> Checked<&Map<String, Value>> {
+    value.as_object().ok_or_else(|| {
+        format!("it is {} but must be an object such as {{\"table\": \"year_2021\"}}", kind(value))
+    })
+}
+
+fn one_table(fields: &Map<String, Value>) -> Checked<ExecutionInput> {
+    if fields.contains_key("tables") {
+        return Err("the field `tables` names a group; one run loads one table".to_owned());
+    }
+    if let Some(unknown) = fields.keys().find(|field| !FIELDS.contains(&field.as_str()) && *field != GROUP) {
+        return Err(format!(
+            "unknown field `{unknown}`; the fields are {}, or `tables` alone",
+            FIELDS.join(", ")
+        ));
+    }
+    let table = match fields.get("table") {
+        None => return Err("the field `table` is missing".to_owned()),
+        Some(Value::String(name)) => Identifier::try_from(name.clone())
+            .map_err(|error| format!("the field `table` is no table name: {error}"))?,
+        Some(other) => return Err(wrong("table", other, "a string")),
+    };
+    let mut definition = definition(fields)?;
+    if let Some(prefix) = string(fields, "prefix")? {
+        definition.prefix = Some(prefix);
+    }
+    if let Some(allow) = boolean(fields, "allow_empty")? {
+        definition.allow_empty = Some(allow);
+    }
+    if let Some(most) = count(fields, "max_concurrency", MOST_CONCURRENCY)? {
+        definition.max_concurrency = Some(most);
+    }
+    definition.validate().map_err(|error| error.message)?;
+    let group = string(fields, GROUP)?;
+    if group.as_ref().is_some_and(|group| group.is_empty() || group.chars().count() > LONGEST_NAME) {
+        return Err(format!(
+            "the field `{GROUP}` is no name of an execution; the state machine sets it, leave it out"
+        ));
+    }
+    Ok(ExecutionInput {
+        table,
+        definition,
+        max_attempts: count(fields, "max_attempts", MOST_ATTEMPTS)?,
+        group,
+    })
+}
+
+fn definition(fields: &Map<String, Value>) -> Checked<TableDefinition> {
     match fields.get("definition") {
         None | Some(Value::Null) => Ok(TableDefinition::default()),
         Some(value @ Value::Object(_)) => serde_json::from_value(value.clone())
-            .map_err(|error| invalid(format!("the field `definition` can't be read: {error}"))),
+            .map_err(|error| format!("the field `definition` can't be read: {error}")),
         Some(other) => Err(wrong("definition", other, "an object")),
     }
 }
 
-fn string(fields: &Map<String, Value>, name: &str) -> Result<Option<String>> {
+fn string(fields: &Map<String, Value>, name: &str) -> Checked<Option<String>> {
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -92,7 +150,7 @@ fn string(fields: &Map<String, Value>, name: &str) -> Result<Option<String>> {
     }
 }
 
-fn boolean(fields: &Map<String, Value>, name: &str) -> Result<Option<bool>> {
+fn boolean(fields: &Map<String, Value>, name: &str) -> Checked<Option<bool>> {
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Bool(value)) => Ok(Some(*value)),
@@ -100,7 +158,7 @@ fn boolean(fields: &Map<String, Value>, name: &str) -> Result<Option<bool>> {
     }
 }
 
-fn count(fields: &Map<String, Value>, name: &str, most: u64) -> Result<Option<u32>> {
+fn count(fields: &Map<String, Value>, name: &str, most: u64) -> Checked<Option<u32>> {
     let expected = format!("a whole number from 1 to {most}");
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -113,12 +171,12 @@ fn count(fields: &Map<String, Value>, name: &str, most: u64) -> Result<Option<u3
     }
 }
 
-fn wrong(name: &str, value: &Value, expected: &str) -> Error {
+fn wrong(name: &str, value: &Value, expected: &str) -> String {
     let found = match value {
         Value::Number(number) => number.to_string(),
         other => kind(other).to_owned(),
     };
-    invalid(format!("the field `{name}` is {found} but must be {expected}"))
+    format!("the field `{name}` is {found} but must be {expected}")
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -188,6 +246,10 @@ mod tests {
             (json!({"table": "t", "definition": {"engine": "fast"}}), "fast"),
             (json!({"table": "t", "prefix": ""}), "prefix"),
             (json!({"table": "t", "prefix": "/x/"}), "prefix"),
+            (json!({"table": "t", "group": 7}), "`group` is 7 but must be a string"),
+            (json!({"table": "t", "group": ""}), "`group` is no name of an execution"),
+            (json!({"table": "t", "group": "x".repeat(81)}), "leave it out"),
+            (json!({"tables": ["t"]}), "`tables` names a group"),
         ] {
             let message = refused(&value);
             assert!(message.contains(part), "{value}: {message}");

@@ -105,6 +105,7 @@ where
 struct Subject {
     run_id: Option<String>,
     table: Option<String>,
+    group: Option<String>,
     execution: Option<Execution>,
     input: Option<Input>,
 }
@@ -124,6 +125,8 @@ impl Subject {
     fn of(event: &RawValue) -> Self {
         let mut subject: Self = serde_json::from_str(event.get()).unwrap_or_default();
         subject.run_id = subject.run_id.or(subject.execution.take().and_then(|run| run.name));
+        // A group is named like the execution that publishes it.
+        subject.run_id = subject.run_id.or(subject.group.take());
         subject.table = subject.table.or(subject.input.take().and_then(|input| input.table));
         subject
     }

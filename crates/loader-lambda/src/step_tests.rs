@@ -175,6 +175,7 @@ fn the_log_knows_the_run_and_the_table_of_every_kind_of_event() {
     };
     let text = |text: &str| Some(text.to_owned());
     assert_eq!(subject(json!({ "run_id": "r", "attempt": 1 })), (text("r"), None));
+    assert_eq!(subject(json!({ "group": "g" })), (text("g"), None));
     assert_eq!(
         subject(json!({ "input": { "table": "t" }, "execution": { "name": "e" } })),
         (text("e"), text("t"))

@@ -30,7 +30,8 @@ pub struct State {
 /// What became of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Told {
-    /// Whether a message was sent; not if this end has been told before.
+    /// Whether a message was sent; not if this end has been told before, or is told
+    /// with its group.
     pub notified: bool,
     /// The message's id.
     pub message_id: Option<String>,
@@ -58,7 +59,7 @@ pub async fn handle(state: &mut State, event: Value, _deadline: Deadline) -> Res
         }
     };
     let message_id = tell(client, notifier.as_ref(), &occasion).await?;
-    Ok(Told { notified: true, message_id: Some(message_id) })
+    Ok(Told { notified: message_id.is_some(), message_id })
 }
 
 async fn end_run(state: &mut State, execution: &Execution, status: &str) -> Result<()> {

@@ -32,6 +32,8 @@ pub(crate) struct Deployment {
     pub(crate) work_bucket: String,
     /// The state machine that loads a table.
     pub(crate) state_machine_arn: String,
+    /// The state machine that puts an earlier version back.
+    pub(crate) rollback_state_machine_arn: String,
     /// The topic that hears of every run.
     pub(crate) topic_arn: String,
 }
@@ -158,6 +160,7 @@ async fn outputs(cloudformation: &aws_sdk_cloudformation::Client) -> anyhow::Res
         source_bucket: output("SourceBucketName")?,
         work_bucket: output("WorkBucketName")?,
         state_machine_arn: output("StateMachineArn")?,
+        rollback_state_machine_arn: output("RollbackStateMachineArn")?,
         topic_arn: output("TopicArn")?,
     })
 }

@@ -32,6 +32,9 @@ pub(crate) struct Connection {
     pub(crate) work_bucket: String,
     /// The state machine that loads a table.
     pub(crate) state_machine_arn: String,
+    /// The state machine that puts an earlier version back.
+    #[serde(default)]
+    pub(crate) rollback_state_machine_arn: String,
     /// The topic that hears of every run.
     pub(crate) topic_arn: String,
     /// The region that all of it is in.
@@ -188,6 +191,7 @@ impl Stack {
             source_bucket: deployed.source_bucket,
             work_bucket: deployed.work_bucket,
             state_machine_arn: deployed.state_machine_arn,
+            rollback_state_machine_arn: deployed.rollback_state_machine_arn,
             topic_arn: deployed.topic_arn,
             region: aws::REGION.to_owned(),
         };

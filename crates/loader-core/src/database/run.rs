@@ -1,4 +1,7 @@
 //! The run: one execution for one table, and how far it is.
+//!
+//! A rollback is a run too, so that whatever ends, tells and finds runs does so
+//! for both.
 
 use tokio_postgres::types::Json;
 use tokio_postgres::{GenericClient, Row};
@@ -9,6 +12,38 @@ use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
 use crate::input::Execution;
 use crate::publish::Strategy;
+
+/// What a run does with its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunKind {
+    /// It loads the table anew.
+    Load,
+    /// It puts an earlier version back.
+    Rollback,
+}
+
+impl RunKind {
+    /// Returns the word for it, as the control table has it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::Rollback => "rollback",
+        }
+    }
+
+    /// Reads the word that the control table has.
+    ///
+    /// # Errors
+    /// `Internal` for any other word.
+    pub fn parse(text: &str) -> Result<Self> {
+        match text {
+            "load" => Ok(Self::Load),
+            "rollback" => Ok(Self::Rollback),
+            other => Err(Error::new(ErrorName::Internal, format!("loader.run has the unknown kind {other}"))),
+        }
+    }
+}
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +72,11 @@ impl RunState {
     }
 }
 
+/// What [`Run::from_row`] reads.
+const COLUMNS: &str = "run_id, table_name, kind, group_id, execution_arn, state, attempt, failed_attempts,
+    max_attempts, definition, staging_table, backup_table, objects_listed, rows,
+    built_attempt, strategy";
+
 /// A run as the control table has it.
 #[derive(Debug, Clone)]
 pub struct Run {
@@ -44,6 +84,10 @@ pub struct Run {
     pub run_id: String,
     /// The live table's name.
     pub table: Identifier,
+    /// What it does with the table.
+    pub kind: RunKind,
+    /// The execution that publishes it together with others, if one does.
+    pub group_id: Option<String>,
     /// The execution's ARN.
     pub execution_arn: String,
     /// How far it is.
@@ -68,8 +112,6 @@ pub struct Run {
     pub built_attempt: Option<i32>,
     /// How it is published, once that is known.
     pub strategy: Option<Strategy>,
-    /// The execution that publishes it together with others.
-    pub group_id: Option<String>,
 }
 
 impl Run {
@@ -81,6 +123,8 @@ impl Run {
         Ok(Self {
             run_id: row.get("run_id"),
             table: identifier(row.get("table_name"))?,
+            kind: RunKind::parse(row.get("kind"))?,
+            group_id: row.get("group_id"),
             execution_arn: row.get("execution_arn"),
             state: RunState::parse(row.get("state"))?,
             attempt: row.get("attempt"),
@@ -96,7 +140,6 @@ impl Run {
             rows: row.get("rows"),
             built_attempt: row.get("built_attempt"),
             strategy: row.get::<_, Option<&str>>("strategy").map(Strategy::parse).transpose()?,
-            group_id: row.get("group_id"),
         })
     }
 
@@ -127,26 +170,6 @@ impl Run {
     }
 }
 
-const COLUMNS: &str = "run_id, table_name, execution_arn, state, attempt, failed_attempts, max_attempts, definition, \
-     staging_table, backup_table, objects_listed, rows, built_attempt, strategy, group_id";
-
-/// Reads the runs of a group, in the order in which they were started.
-///
-/// # Errors
-/// Those of the database.
-pub async fn of_group(client: &impl GenericClient, group: &str) -> Result<Vec<Run>> {
-    client
-        .query(
-            &format!("select {COLUMNS} from loader.run where group_id = $1 order by started_at, run_id"),
-            &[&group],
-        )
-        .await
-        .map_err(|error| failure("reading the runs of the group", &error))?
-        .iter()
-        .map(Run::from_row)
-        .collect()
-}
-
 /// Records that a plan's rows have been built and have passed the gates.
 ///
 /// # Errors
@@ -168,10 +191,7 @@ pub async fn built(client: &impl GenericClient, run_id: &str, attempt: i32, gate
 /// Those of the database.
 pub async fn find(client: &impl GenericClient, run_id: &str) -> Result<Option<Run>> {
     client
-        .query_opt(
-            &format!("select {COLUMNS} from loader.run where run_id = $1"),
-            &[&run_id],
-        )
+        .query_opt(&format!("select {COLUMNS} from loader.run where run_id = $1"), &[&run_id])
         .await
         .map_err(|error| failure("reading the run", &error))?
         .map(|row| Run::from_row(&row))
@@ -188,27 +208,55 @@ pub async fn get(client: &impl GenericClient, run_id: &str) -> Result<Run> {
         .ok_or_else(|| Error::new(ErrorName::InvalidEvent, format!("there is no run {run_id} in loader.run")))
 }
 
+/// Reads the runs of a group, in the order of its input.
+///
+/// # Errors
+/// Those of the database.
+pub async fn of_group(client: &impl GenericClient, group_id: &str) -> Result<Vec<Run>> {
+    client
+        // Their names end in their number.
+        .query(
+            &format!("select {COLUMNS} from loader.run where group_id = $1 order by length(run_id), run_id"),
+            &[&group_id],
+        )
+        .await
+        .map_err(|error| failure("reading the runs of the group", &error))?
+        .iter()
+        .map(Run::from_row)
+        .collect()
+}
+
+/// A run that is to be registered.
+#[derive(Debug, Clone, Copy)]
+pub struct NewRun<'a> {
+    /// The live table.
+    pub table: &'a Identifier,
+    /// What it is to do with the table.
+    pub kind: RunKind,
+    /// The execution that publishes it together with others.
+    pub group_id: Option<&'a str>,
+    /// How often it may fail.
+    pub max_attempts: u32,
+}
+
 /// Registers the run, or finds what an earlier try of the same execution left.
 ///
 /// # Errors
 /// `RunFinished` when a run of this id has ended, or belongs to another
 /// execution.
-pub async fn register(
-    client: &impl GenericClient,
-    execution: &Execution,
-    table: &Identifier,
-    max_attempts: u32,
-) -> Result<Run> {
+pub async fn register(client: &impl GenericClient, execution: &Execution, new: &NewRun<'_>) -> Result<Run> {
     client
         .execute(
-            "insert into loader.run (run_id, table_name, execution_arn, max_attempts)
-             values ($1, $2, $3, $4)
+            "insert into loader.run (run_id, table_name, execution_arn, max_attempts, kind, group_id)
+             values ($1, $2, $3, $4, $5, $6)
              on conflict (run_id) do nothing",
             &[
                 &execution.name,
-                &table.as_str(),
+                &new.table.as_str(),
                 &execution.id,
-                &i32::try_from(max_attempts).unwrap_or(i32::MAX),
+                &i32::try_from(new.max_attempts).unwrap_or(i32::MAX),
+                &new.kind.as_str(),
+                &new.group_id,
             ],
         )
         .await

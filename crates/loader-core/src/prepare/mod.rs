@@ -2,6 +2,7 @@
 //! table.
 
 mod columns;
+mod group;
 mod infer_columns;
 mod stage;
 
@@ -11,8 +12,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_postgres::Client;
 
+pub use self::group::{PreparedGroup, prepare_group};
+pub(crate) use self::stage::KEPT_DAYS;
 use crate::database::failure::failure;
-use crate::database::run::Run;
+use crate::database::run::{NewRun, Run, RunKind};
 use crate::database::{control_schema, lease, live, run};
 use crate::definition::{ColumnDefinition, ColumnsFrom, EngineChoice, TableDefinition, folder};
 use crate::error::{Error, ErrorName, Result};
@@ -75,9 +78,7 @@ pub async fn prepare(
     settings: &PrepareSettings,
 ) -> Result<Prepared> {
     control_schema::ensure(client).await?;
-    let current =
-        run::register(client, execution, &input.table, input.max_attempts.unwrap_or(settings.max_attempts))
-            .await?;
+    let current = register(client, execution, input, settings).await?;
     take_table(client, &current, settings.lease).await?;
     if let (Some(staging), Some(definition)) = (&current.staging, &current.definition) {
         return Ok(Prepared {
@@ -102,6 +103,24 @@ pub async fn prepare(
     };
     let origin = columns::find(client, source, &current.table, &asked).await?;
     stage::stage(client, &current, &asked, &origin).await
+}
+
+async fn register(
+    client: &Client,
+    execution: &Execution,
+    input: &ExecutionInput,
+    settings: &PrepareSettings,
+) -> Result<Run> {
+    if let Some(group) = &input.group {
+        group::check_open(client, group, execution).await?;
+    }
+    let new = NewRun {
+        table: &input.table,
+        kind: RunKind::Load,
+        group_id: input.group.as_deref(),
+        max_attempts: input.max_attempts.unwrap_or(settings.max_attempts),
+    };
+    run::register(client, execution, &new).await
 }
 
 /// Takes the lease. A run that let it expire has died: it is ended here, and what

@@ -20,7 +20,7 @@ use crate::identifier::Identifier;
 const TAKE_OVER_TIMEOUT_MS: u64 = 60_000;
 
 /// How long the staging table of a failed run is kept for another run to go on with.
-const KEPT_DAYS: i32 = 7;
+pub(crate) const KEPT_DAYS: i32 = 7;
 
 pub(super) async fn stage(
     client: &mut Client,

@@ -2,7 +2,7 @@
 //! takes the live table's place in one move, with all that hangs on it.
 
 mod locks;
-mod merge;
+pub mod merge;
 pub(crate) mod promote;
 pub(crate) mod reconcile;
 pub(crate) mod refusal;

@@ -1,18 +1,22 @@
 //! What people and machines are told of a run.
 
+mod group_message;
 mod message;
+mod next_step;
 mod run_facts;
+mod wording;
 
 use serde::Deserialize;
 use serde_json::Value;
 use tokio_postgres::Client;
 
+pub use self::group_message::compose_group;
 pub use self::message::{Message, Outcome, compose};
 pub use self::run_facts::{RunFacts, read};
 use crate::cleanup::Failure;
-use crate::database::run;
+use crate::database::run::{self, RunKind};
 use crate::error::{Error, ErrorName, Result};
-use crate::input::Execution;
+use crate::input::{Execution, named_tables};
 use crate::source::Notifier;
 
 /// The error of the state machine's end when the message could not be sent.
@@ -27,6 +31,10 @@ pub struct Occasion {
     pub execution: Execution,
     /// The table, where the input names one.
     pub table: Option<String>,
+    /// The tables of a group, as far as the input names them; empty for one table.
+    pub tables: Vec<String>,
+    /// Whether it loads or rolls back, as the input says.
+    pub kind: RunKind,
     /// The failure, if it is one.
     pub failure: Option<Failure>,
 }
@@ -57,7 +65,8 @@ struct StatusChange {
 
 /// Reads an event of the state machine, or of `EventBridge` when an execution
 /// ended in a way that the state machine could not tell itself. None when it has
-/// been told already.
+/// been told already, and for a table of a group: the group's own message tells of
+/// all its tables.
 ///
 /// # Errors
 /// `InvalidEvent`.
@@ -65,15 +74,9 @@ pub fn occasion(event: &Value) -> Result<Option<Occasion>> {
     let unreadable = |error: serde_json::Error| {
         Error::new(ErrorName::InvalidEvent, format!("the event can't be read: {error}"))
     };
-    let table = |input: &Value| input.get("table").and_then(Value::as_str).map(ToOwned::to_owned);
     if event.get("source").and_then(Value::as_str) != Some("aws.states") {
         let step: StepEvent = serde_json::from_value(event.clone()).map_err(unreadable)?;
-        return Ok(Some(Occasion {
-            outcome: step.outcome,
-            execution: step.execution,
-            table: table(&step.input),
-            failure: step.failure,
-        }));
+        return Ok(occasion_of(step.outcome, step.execution, &step.input, step.failure));
     }
     let detail = event.get("detail").cloned().unwrap_or_default();
     let change: StatusChange = serde_json::from_value(detail).map_err(unreadable)?;
@@ -97,16 +100,32 @@ pub fn occasion(event: &Value) -> Result<Option<Occasion>> {
             .unwrap_or_else(|| format!("the execution ended with {error}")),
     };
     let input = change.input.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null);
-    Ok(Some(Occasion {
-        outcome: Outcome::Failed,
-        execution: Execution { id: change.execution_arn, name: change.name, start_time: None },
-        table: table(&input),
-        failure: Some(Failure {
-            error: if error.is_empty() { change.status.clone() } else { error },
-            message,
-            state: change.status,
-        }),
-    }))
+    let execution = Execution { id: change.execution_arn, name: change.name, start_time: None };
+    let failure = Failure {
+        error: if error.is_empty() { change.status.clone() } else { error },
+        message,
+        state: change.status,
+    };
+    Ok(occasion_of(Outcome::Failed, execution, &input, Some(failure)))
+}
+
+fn occasion_of(
+    outcome: Outcome,
+    execution: Execution,
+    input: &Value,
+    failure: Option<Failure>,
+) -> Option<Occasion> {
+    if input.get("group").is_some_and(Value::is_string) {
+        return None;
+    }
+    Some(Occasion {
+        outcome,
+        execution,
+        table: input.get("table").and_then(Value::as_str).map(ToOwned::to_owned),
+        tables: named_tables(input),
+        kind: if input.get("to").is_some() { RunKind::Rollback } else { RunKind::Load },
+        failure,
+    })
 }
 
 /// Returns the execution that an event of `EventBridge` says is over without a
@@ -121,15 +140,19 @@ pub fn ended_execution(event: &Value) -> Option<(Execution, String)> {
         .then(|| (Execution { id: change.execution_arn, name: change.name, start_time: None }, change.status))
 }
 
-/// Tells what is known of a run. Without a database it tells what the state
-/// machine knows: a message too short is better than none.
+/// Tells what is known of a run, or of a group. Without a database it tells what
+/// the state machine knows: a message too short is better than none.
 ///
-/// Returns the message's id.
+/// Returns the message's id; none for a table of a group, which is told with it.
 ///
 /// # Errors
 /// Those of what it calls.
-pub async fn tell(client: Option<&Client>, notifier: &dyn Notifier, occasion: &Occasion) -> Result<String> {
-    let mut facts = None;
+pub async fn tell(
+    client: Option<&Client>,
+    notifier: &dyn Notifier,
+    occasion: &Occasion,
+) -> Result<Option<String>> {
+    let mut facts = Vec::new();
     if let Some(client) = client {
         match read(client, &occasion.execution).await {
             Ok(found) => facts = found,
@@ -138,13 +161,22 @@ pub async fn tell(client: Option<&Client>, notifier: &dyn Notifier, occasion: &O
             }
         }
     }
-    let id = notifier.send(&compose(occasion, facts.as_ref())).await?;
-    if let (Some(client), Some(_)) = (client, &facts)
-        && let Err(error) = run::notified(client, &occasion.execution.name).await
-    {
-        tracing::warn!(run.id = occasion.execution.name, %error, "the message was sent, its record was not kept");
+    let message = match facts.as_slice() {
+        // The event may have left its input out, so it did not say so.
+        [only] if only.group.is_some() && only.run_id == occasion.execution.name => return Ok(None),
+        [] if occasion.tables.is_empty() => compose(occasion, None),
+        [only] if only.group.is_none() => compose(occasion, Some(only)),
+        runs => compose_group(occasion, runs),
+    };
+    let id = notifier.send(&message).await?;
+    for run in &facts {
+        if let Some(client) = client
+            && let Err(error) = run::notified(client, &run.run_id).await
+        {
+            tracing::warn!(run.id = run.run_id, %error, "the message was sent, its record was not kept");
+        }
     }
-    Ok(id)
+    Ok(Some(id))
 }
 
 #[cfg(test)]
@@ -183,6 +215,31 @@ mod tests {
     fn a_failure_that_has_been_told_is_not_told_again() {
         assert_eq!(occasion(&status_change("FAILED", Some("Loader.NoObjects"))).unwrap(), None);
         assert_eq!(occasion(&status_change("SUCCEEDED", None)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_table_of_a_group_is_told_with_the_group() {
+        let input = json!({"table": "t", "group": "abc"});
+        let execution = json!({"id": "arn", "name": "abc-0"});
+        let failed = json!({"outcome": "failed", "execution": execution, "input": input});
+        assert_eq!(occasion(&failed).unwrap(), None);
+        let mut stopped = status_change("ABORTED", None);
+        stopped["detail"]["input"] = json!(input.to_string());
+        assert_eq!(occasion(&stopped).unwrap(), None);
+        assert!(ended_execution(&stopped).is_some(), "its run ends all the same");
+    }
+
+    #[test]
+    fn the_input_says_whether_it_is_a_group_or_a_rollback() {
+        let told = |input: Value| {
+            let execution = json!({"id": "arn", "name": "abc"});
+            occasion(&json!({"outcome": "succeeded", "execution": execution, "input": input}))
+                .unwrap()
+                .unwrap()
+        };
+        assert_eq!(told(json!({"tables": ["a", {"table": "b"}]})).tables, ["a", "b"]);
+        assert_eq!(told(json!({"table": "t", "to": 3})).kind, RunKind::Rollback);
+        assert_eq!(told(json!({"table": "t"})).kind, RunKind::Load);
     }
 
     #[test]

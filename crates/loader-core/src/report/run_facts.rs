@@ -1,11 +1,13 @@
 //! What the control tables know of a run.
 
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 
 use crate::database::failure::failure;
 use crate::database::ledger::{self, FailedObject, Totals};
+use crate::database::run::RunKind;
 use crate::error::Result;
 use crate::input::Execution;
+use crate::prepare::KEPT_DAYS;
 
 /// How many failed objects a message shows.
 const SHOWN_FAILURES: i64 = 5;
@@ -13,51 +15,115 @@ const SHOWN_FAILURES: i64 = 5;
 /// The figures of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunFacts {
+    /// The run.
+    pub run_id: String,
     /// The live table.
     pub table: String,
+    /// What it does with the table.
+    pub kind: RunKind,
+    /// The execution that publishes it together with others.
+    pub group: Option<String>,
     /// Whether the live table has been replaced.
     pub published: bool,
     /// Objects below the prefix, as the newest plan found them.
     pub objects_listed: Option<u64>,
     /// What became of them.
     pub totals: Totals,
+    /// Rows of the version that it made live.
+    pub version_rows: Option<u64>,
     /// Seconds from the start to the end, or to now.
     pub seconds: f64,
     /// How many attempts failed.
     pub failed_attempts: i32,
+    /// The version that it made live.
+    pub version: Option<i64>,
+    /// The version that was live before.
+    pub replaced_version: Option<i64>,
     /// Where the version before is.
     pub backup: Option<String>,
+    /// How the version took the place of the one before, if not by renaming, and
+    /// why so.
+    pub strategy: Option<String>,
     /// The staging table, if it is kept.
     pub staging: Option<String>,
+    /// Until when the staging table of a failed run is kept.
+    pub kept_until: Option<String>,
+    /// The last failure's name, message and state.
+    pub failure: Option<(String, String, String)>,
     /// The first failed objects.
     pub failed: Vec<FailedObject>,
 }
 
-/// Reads the figures; none if the run was never registered.
+impl RunFacts {
+    /// Returns the rows of the table, as far as it is known.
+    #[must_use]
+    pub fn rows(&self) -> Option<u64> {
+        match self.kind {
+            RunKind::Load => Some(self.totals.rows),
+            RunKind::Rollback => self.version_rows,
+        }
+    }
+}
+
+/// Reads the figures of an execution's run, or of the runs of the group that it
+/// publishes; none if nothing was ever registered.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn read(client: &Client, execution: &Execution) -> Result<Option<RunFacts>> {
-    let found = client
-        .query_opt(
-            "select table_name, state = 'published', objects_listed,
-                    extract(epoch from coalesce(finished_at, clock_timestamp()) - started_at)::float8,
-                    failed_attempts, backup_table, staging_table
-               from loader.run where run_id = $1 and execution_arn = $2",
-            &[&execution.name, &execution.id],
+pub async fn read(client: &Client, execution: &Execution) -> Result<Vec<RunFacts>> {
+    // The runs of a group are named after it, of the same state machine.
+    let rows = client
+        .query(
+            "select run.run_id, run.table_name, run.kind, run.group_id, run.state = 'published' as published,
+                    run.objects_listed, run.failed_attempts, run.backup_table, run.staging_table,
+                    extract(epoch from coalesce(run.finished_at, clock_timestamp()) - run.started_at)::float8 as seconds,
+                    case when run.strategy <> 'rename' then concat_ws(', ', run.strategy, run.strategy_reason) end as strategy,
+                    case when run.state = 'failed'
+                         then to_char((run.finished_at + make_interval(days => $3)) at time zone 'UTC', 'YYYY-MM-DD HH24:MI \"UTC\"') end as kept_until,
+                    run.error_name, coalesce(run.error_message, '') as error_message,
+                    coalesce(run.failed_state, '') as failed_state,
+                    change.to_version, change.from_version, version.rows as version_rows
+               from loader.run as run
+               left join loader.version_change as change using (table_name, run_id)
+               left join loader.version as version
+                 on (version.table_name, version.version) = (change.table_name, change.to_version)
+              where (run.run_id = $1 and run.execution_arn = $2)
+                 or (run.group_id = $1 and starts_with(run.execution_arn, $2 || '-'))
+              order by length(run.run_id), run.run_id",
+            &[&execution.name, &execution.id, &KEPT_DAYS],
         )
         .await
         .map_err(|error| failure("reading the run", &error))?;
-    let Some(row) = found else { return Ok(None) };
-    Ok(Some(RunFacts {
-        table: row.get(0),
-        published: row.get(1),
-        objects_listed: row.get::<_, Option<i64>>(2).and_then(|n| u64::try_from(n).ok()),
-        totals: ledger::totals(client, &execution.name).await?,
-        seconds: row.get(3),
-        failed_attempts: row.get(4),
-        backup: row.get(5),
-        staging: row.get(6),
-        failed: ledger::first_failed(client, &execution.name, SHOWN_FAILURES).await?,
-    }))
+    let mut facts = Vec::with_capacity(rows.len());
+    for row in &rows {
+        facts.push(of_row(client, row).await?);
+    }
+    Ok(facts)
+}
+
+async fn of_row(client: &Client, row: &Row) -> Result<RunFacts> {
+    let count = |column: &str| row.get::<_, Option<i64>>(column).and_then(|n| u64::try_from(n).ok());
+    let run_id: String = row.get("run_id");
+    Ok(RunFacts {
+        table: row.get("table_name"),
+        kind: RunKind::parse(row.get("kind"))?,
+        group: row.get("group_id"),
+        published: row.get("published"),
+        objects_listed: count("objects_listed"),
+        totals: ledger::totals(client, &run_id).await?,
+        version_rows: count("version_rows"),
+        seconds: row.get("seconds"),
+        failed_attempts: row.get("failed_attempts"),
+        version: row.get("to_version"),
+        replaced_version: row.get("from_version"),
+        backup: row.get("backup_table"),
+        strategy: row.get("strategy"),
+        staging: row.get("staging_table"),
+        kept_until: row.get("kept_until"),
+        failure: row
+            .get::<_, Option<String>>("error_name")
+            .map(|name| (name, row.get("error_message"), row.get("failed_state"))),
+        failed: ledger::first_failed(client, &run_id, SHOWN_FAILURES).await?,
+        run_id,
+    })
 }

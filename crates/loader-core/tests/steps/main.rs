@@ -6,6 +6,7 @@ mod cut_off;
 mod definitions;
 mod engines;
 mod gates;
+mod groups;
 mod late_and_twice;
 mod merge;
 mod merged_rows;

@@ -1,0 +1,231 @@
+use super::*;
+use crate::cleanup::Failure;
+use crate::database::ledger::{FailedObject, Totals};
+use crate::input::Execution;
+
+fn occasion(outcome: Outcome, failure: Option<Failure>) -> Occasion {
+    Occasion {
+        outcome,
+        execution: Execution {
+            id: "arn:aws:states:eu-west-1:123456789012:execution:load:abc".to_owned(),
+            name: "abc".to_owned(),
+            start_time: None,
+        },
+        table: Some("year_2022".to_owned()),
+        tables: Vec::new(),
+        kind: RunKind::Load,
+        failure,
+    }
+}
+
+fn facts(published: bool, failed: Vec<FailedObject>) -> RunFacts {
+    RunFacts {
+        run_id: "abc".to_owned(),
+        table: "year_2022".to_owned(),
+        kind: RunKind::Load,
+        group: None,
+        published,
+        objects_listed: Some(12_319),
+        totals: Totals {
+            loaded: 12_319 - failed.len() as u64,
+            skipped: 0,
+            failed: failed.len() as u64,
+            rows: 3_994_699,
+            replannable: 0,
+        },
+        version_rows: published.then_some(3_994_699),
+        seconds: 83.26,
+        failed_attempts: 0,
+        version: published.then_some(4),
+        replaced_version: published.then_some(3),
+        backup: published.then(|| "databackup.year_2022".to_owned()),
+        strategy: None,
+        staging: None,
+        kept_until: None,
+        failure: None,
+        failed,
+    }
+}
+
+fn bad_object() -> FailedObject {
+    FailedObject {
+        key: "year_2022/x.csv".to_owned(),
+        error_name: "Loader.BadRow".to_owned(),
+        error_message: "the database refused a row: invalid input syntax for type bigint".to_owned(),
+        line: Some(17),
+        column: Some("n".to_owned()),
+    }
+}
+
+#[test]
+fn success_reads_like_this() {
+    insta::assert_snapshot!(compose(&occasion(Outcome::Succeeded, None), Some(&facts(true, vec![]))).text, @r#"
+    year_2022: loaded and live
+
+    Rows: 3,994,699
+    Objects: 12,319 listed, 12,319 loaded, 0 skipped, 0 failed
+    Time: 1 min 23 s
+    Version: 4
+    Version before: 3, in databackup.year_2022
+    Run: abc
+
+    Next: nothing. To take it back, start the rollback state machine with {"table":"year_2022","to":"previous"}
+    Execution: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:load:abc
+    "#);
+}
+
+#[test]
+fn failure_reads_like_this() {
+    let failure = Failure {
+        error: "Loader.ObjectsFailed".to_owned(),
+        message: "1 of 12319 objects failed, 0 are tolerated".to_owned(),
+        state: "BackupAndRename".to_owned(),
+    };
+    insta::assert_snapshot!(compose(&occasion(Outcome::Failed, Some(failure)), Some(&facts(false, vec![bad_object()]))).text, @r"
+    year_2022: load failed, live table untouched
+
+    Error: Loader.ObjectsFailed in BackupAndRename
+    1 of 12319 objects failed, 0 are tolerated
+
+    Rows: 3,994,699
+    Objects: 12,319 listed, 12,318 loaded, 0 skipped, 1 failed
+    Time: 1 min 23 s
+
+    First failed objects:
+    - year_2022/x.csv, line 17, column n: the database refused a row: invalid input syntax for type bigint (Loader.BadRow)
+
+    Run: abc
+
+    Next: fix or exclude the failed objects, then start the execution again with the same input for year_2022: what was loaded is kept, only the rest is loaded. All of them: select key, error_line, error_column, error_message from loader.object where run_id = 'abc' and state = 'failed'
+    Execution: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:load:abc
+    ");
+}
+
+#[test]
+fn a_publish_with_failed_objects_is_partial() {
+    let message = compose(&occasion(Outcome::Succeeded, None), Some(&facts(true, vec![bad_object()])));
+    assert_eq!(message.outcome, "partial");
+    assert_eq!(message.json["objects"]["failed"], 1);
+}
+
+#[test]
+fn without_a_database_there_is_still_a_message() {
+    let failure = Failure {
+        error: "Loader.DatabaseUnavailable".to_owned(),
+        message: "connecting failed".to_owned(),
+        state: "PrepareSchemas".to_owned(),
+    };
+    let message = compose(&occasion(Outcome::Failed, Some(failure)), None);
+    assert!(message.text.contains("connecting failed"));
+    assert_eq!(message.json["rows"], Value::Null);
+}
+
+fn rolled_back() -> RunFacts {
+    let mut facts = facts(true, vec![]);
+    facts.kind = RunKind::Rollback;
+    facts.totals = Totals::default();
+    facts.version = Some(3);
+    facts.replaced_version = Some(4);
+    facts.seconds = 0.21;
+    facts
+}
+
+#[test]
+fn a_rollback_reads_like_this() {
+    let told = occasion(Outcome::Succeeded, None);
+    insta::assert_snapshot!(compose(&told, Some(&rolled_back())).text, @r#"
+    year_2022: rolled back to version 3
+
+    Rows: 3,994,699
+    Time: 0.2 s
+    Version: 3
+    Version before: 4, in databackup.year_2022
+    Run: abc
+
+    Next: correct the objects before the next load of year_2022 replaces it again. To undo it, start the rollback state machine with {"table":"year_2022","to":4}
+    Execution: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:load:abc
+    "#);
+}
+
+#[test]
+fn a_failed_rollback_reads_like_this() {
+    let failure = Failure {
+        error: "Loader.NoSuchVersion".to_owned(),
+        message: "version 2 of \"year_2022\" has been dropped; 3 and 4 are there".to_owned(),
+        state: "RollBack".to_owned(),
+    };
+    let mut facts = rolled_back();
+    facts.published = false;
+    (facts.version, facts.replaced_version, facts.version_rows, facts.backup) = (None, None, None, None);
+    insta::assert_snapshot!(compose(&occasion(Outcome::Failed, Some(failure)), Some(&facts)).text, @r#"
+    year_2022: rollback failed, live table untouched
+
+    Error: Loader.NoSuchVersion in RollBack
+    version 2 of "year_2022" has been dropped; 3 and 4 are there
+
+    Time: 0.2 s
+    Run: abc
+
+    Next: choose a version that is kept: select version, state, rows, published_at from loader.version where table_name = 'year_2022' order by version desc
+    Execution: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:load:abc
+    "#);
+}
+
+#[test]
+fn a_rollback_is_told_without_the_database_too() {
+    let failure = Failure {
+        error: "Loader.DatabaseUnavailable".to_owned(),
+        message: "connecting failed".to_owned(),
+        state: "RollBack".to_owned(),
+    };
+    let mut told = occasion(Outcome::Failed, Some(failure));
+    told.kind = RunKind::Rollback;
+    let message = compose(&told, None);
+    assert_eq!(message.subject, "year_2022: rollback failed");
+    assert_eq!(message.json["kind"], "rollback");
+}
+
+#[test]
+fn a_gate_that_fails_reads_like_this() {
+    let failure = Failure {
+        error: "Loader.GateFailed".to_owned(),
+        message: "1 of 3 gates failed: max_drop_percent: 1,204 rows are 52.1 % fewer than the 2,514 that are live, 50 % are allowed"
+            .to_owned(),
+        state: "BuildIndexes".to_owned(),
+    };
+    let mut facts = facts(false, vec![]);
+    facts.staging = Some("year_2022__9f3c21aa".to_owned());
+    facts.kept_until = Some("2026-03-08 03:04 UTC".to_owned());
+    let message = compose(&occasion(Outcome::Failed, Some(failure)), Some(&facts));
+    assert_eq!(message.json["staging_kept_until"], "2026-03-08 03:04 UTC");
+    insta::assert_snapshot!(message.text, @r#"
+    year_2022: load failed, live table untouched
+
+    Error: Loader.GateFailed in BuildIndexes
+    1 of 3 gates failed: max_drop_percent: 1,204 rows are 52.1 % fewer than the 2,514 that are live, 50 % are allowed
+
+    Rows: 3,994,699
+    Objects: 12,319 listed, 12,319 loaded, 0 skipped, 0 failed
+    Time: 1 min 23 s
+    Run: abc
+
+    Next: look at the rows in dataimport."year_2022__9f3c21aa", which is kept until 2026-03-08 03:04 UTC, or until the next run of year_2022; correct the delivery, or the gate in the definition of year_2022, then start the execution again with the same input for year_2022.
+    Execution: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:load:abc
+    "#);
+}
+
+#[test]
+fn another_strategy_than_renaming_is_told_with_its_reason() {
+    let mut facts = facts(true, vec![]);
+    facts.strategy = Some("partition, the live table is partitioned".to_owned());
+    let text = compose(&occasion(Outcome::Succeeded, None), Some(&facts)).text;
+    assert!(text.contains("\nStrategy: partition, the live table is partitioned\n"), "{text}");
+}
+
+#[test]
+fn a_first_version_has_nothing_to_take_back() {
+    let mut facts = facts(true, vec![]);
+    facts.backup = None;
+    let text = compose(&occasion(Outcome::Succeeded, None), Some(&facts)).text;
+    assert!(text.contains("\nNext: nothing.\n"), "{text}");
+}
