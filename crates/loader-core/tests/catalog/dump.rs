@@ -90,7 +90,7 @@ fn entries(dump: &str) -> BTreeMap<String, Vec<&str>> {
     let mut name = "the beginning".to_owned();
     for line in dump.lines().filter(|line| !line.is_empty() && *line != "--") {
         if let Some(header) = line.strip_prefix("-- Name: ") {
-            name = header.to_owned();
+            header.clone_into(&mut name);
             let mut number = 2;
             while entries.contains_key(&name) {
                 name = format!("{header} ({number})");
