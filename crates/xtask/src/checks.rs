@@ -1,5 +1,6 @@
 //! `cargo x test`: sets up what the checks need, runs them all, and sums up.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
@@ -8,6 +9,7 @@ use tokio::process::Command;
 
 use crate::console::{heading, say};
 use crate::interrupt::{self, or_interrupted};
+use crate::postgres::{self, Major};
 use crate::process::{find_program, run, run_visibly};
 use crate::rust_lint::{self, cargo};
 use crate::stack::Stack;
@@ -32,6 +34,8 @@ pub(crate) enum Part {
     Template,
     /// Unit and integration tests, on a Postgres of their own.
     Unit,
+    /// What hangs on a table stays: on every version of Postgres.
+    Catalog,
     /// The whole application on the local stack.
     Workflow,
     /// The build for AWS.
@@ -47,10 +51,19 @@ enum Check {
     Advisories,
     Template,
     Unit,
+    Catalog(Major),
     Documentation,
     Workflow,
     SamBuild,
 }
+
+/// One for each version.
+const CATALOG_CHECKS: [Check; 4] = [
+    Check::Catalog(Major::ALL[0]),
+    Check::Catalog(Major::ALL[1]),
+    Check::Catalog(Major::ALL[2]),
+    Check::Catalog(Major::ALL[3]),
+];
 
 impl Part {
     fn checks(self) -> &'static [Check] {
@@ -58,6 +71,7 @@ impl Part {
             Self::Lint => &[Check::Format, Check::Clippy, Check::Dependencies, Check::Advisories],
             Self::Template => &[Check::Template],
             Self::Unit => &[Check::Unit, Check::Documentation],
+            Self::Catalog => &CATALOG_CHECKS,
             Self::Workflow => &[Check::Workflow],
             Self::SamBuild => &[Check::SamBuild],
         }
@@ -65,18 +79,20 @@ impl Part {
 }
 
 impl Check {
-    fn title(self) -> &'static str {
-        match self {
+    fn title(self) -> Cow<'static, str> {
+        let title = match self {
             Self::Format => "format",
             Self::Clippy => "clippy",
             Self::Dependencies => "licences and sources of the dependencies",
             Self::Advisories => "known weaknesses of the dependencies",
             Self::Template => "template and state machine",
             Self::Unit => "unit and integration tests",
+            Self::Catalog(major) => return format!("what hangs on a table, Postgres {major}").into(),
             Self::Documentation => "documentation tests",
             Self::Workflow => "workflow tests on the local stack",
             Self::SamBuild => "sam build",
-        }
+        };
+        title.into()
     }
 
     async fn run(self, workspace: &Workspace) -> anyhow::Result<Outcome> {
@@ -88,6 +104,12 @@ impl Check {
             Self::Template => template_lint::lint(workspace).await,
             Self::Unit => {
                 on_a_stack(workspace, UNIT_STACK, async |stack| unit_tests(workspace, stack).await).await
+            }
+            Self::Catalog(major) => {
+                on_a_stack(workspace, &format!("catalog-{major}"), async |stack| {
+                    catalog_tests(workspace, stack, major).await
+                })
+                .await
             }
             // Quiet when it is fine: most packages have no such test, and would say so.
             Self::Documentation => {
@@ -187,6 +209,17 @@ async fn unit_tests(workspace: &Workspace, stack: &mut Stack) -> anyhow::Result<
     tests
         .args(["--workspace", "--exclude", WORKFLOW_TESTS])
         .env("TEST_DATABASE_URL", cluster.url("postgres"));
+    run_visibly(&mut tests).await
+}
+
+async fn catalog_tests(workspace: &Workspace, stack: &mut Stack, major: Major) -> anyhow::Result<()> {
+    let cluster = stack.up_database_of(Some(major)).await?;
+    let dump = postgres::dump_program(workspace).await?;
+    let mut tests = cargo(workspace);
+    tests
+        .args(["test", "--quiet", "--package", "loader-core", "--test", "catalog"])
+        .env("TEST_DATABASE_URL", cluster.url("postgres"))
+        .env("PG_DUMP", dump);
     run_visibly(&mut tests).await
 }
 

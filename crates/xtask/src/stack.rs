@@ -11,7 +11,7 @@ use crate::aws_s3_stand_in;
 use crate::console::say;
 use crate::deployment;
 use crate::emulator::Emulator;
-use crate::postgres::Cluster;
+use crate::postgres::{Cluster, Major};
 use crate::python;
 use crate::system_package;
 use crate::workspace::Workspace;
@@ -103,12 +103,17 @@ impl Stack {
 
     /// Starts the stack's Postgres alone.
     pub(crate) async fn up_database(&mut self) -> anyhow::Result<Cluster> {
+        self.up_database_of(None).await
+    }
+
+    /// Starts a Postgres of a version, or else the one that this machine has, alone.
+    pub(crate) async fn up_database_of(&mut self, major: Option<Major>) -> anyhow::Result<Cluster> {
         if let Some(cluster) = &self.state.cluster
             && cluster.is_alive()
         {
             return Ok(cluster.clone());
         }
-        let mut cluster = Cluster::prepare(&self.workspace, &self.folder).await?;
+        let mut cluster = Cluster::prepare(&self.workspace, &self.folder, major).await?;
         // Noted down first: a start that is broken off must be found and stopped.
         self.state.cluster = Some(cluster.clone());
         self.save()?;

@@ -65,6 +65,7 @@ pub(crate) fn difference(before: &str, after: &str) -> Option<String> {
     if before == after {
         return None;
     }
+    let orders = [headers(before), headers(after)];
     let (before, after) = (entries(before), entries(after));
     let mut text = String::new();
     for (name, was) in &before {
@@ -81,7 +82,19 @@ pub(crate) fn difference(before: &str, after: &str) -> Option<String> {
     for (name, is) in after.iter().filter(|(name, _)| !before.contains_key(*name)) {
         let _ = writeln!(text, "new: {name}\n{}", marked(is, '+'));
     }
-    Some(if text.is_empty() { "the same objects in another order".to_owned() } else { text })
+    if text.is_empty() {
+        // Only the order differs: what comes first in its own place.
+        let [was, is] = &orders;
+        if let Some((was, is)) = was.iter().zip(is).find(|(was, is)| was != is) {
+            let _ = writeln!(text, "the same objects in another order:\n  - {was}\n  + {is}");
+        }
+    }
+    Some(text)
+}
+
+/// Lists the entries of a dump by their header lines, in their order.
+fn headers(dump: &str) -> Vec<&str> {
+    dump.lines().filter_map(|line| line.strip_prefix("-- Name: ")).collect()
 }
 
 /// Cuts a dump into its entries, by their header lines.
@@ -90,7 +103,7 @@ fn entries(dump: &str) -> BTreeMap<String, Vec<&str>> {
     let mut name = "the beginning".to_owned();
     for line in dump.lines().filter(|line| !line.is_empty() && *line != "--") {
         if let Some(header) = line.strip_prefix("-- Name: ") {
-            name = header.to_owned();
+            header.clone_into(&mut name);
             let mut number = 2;
             while entries.contains_key(&name) {
                 name = format!("{header} ({number})");
@@ -121,6 +134,11 @@ fn a_difference_is_told_object_by_object() {
     let before = "-- Name: a; Type: TABLE;\n--\ncreate table a (\n    x int,\n    y int\n);\n-- Name: b; Type: VIEW;\ncreate view b;\n";
     let after = "-- Name: a; Type: TABLE;\n--\ncreate table a (\n    x text,\n    y int\n);\n-- Name: c; Type: VIEW;\ncreate view c;\n";
     assert_eq!(difference(before, before), None);
+    let turned = "-- Name: b; Type: VIEW;\ncreate view b;\n-- Name: a; Type: TABLE;\n--\ncreate table a (\n    x int,\n    y int\n);\n";
+    assert_eq!(
+        difference(before, turned).unwrap(),
+        "the same objects in another order:\n  - a; Type: TABLE;\n  + b; Type: VIEW;\n"
+    );
     assert_eq!(
         difference(before, after).unwrap(),
         "changed: a; Type: TABLE;\n  -     x int,\n  +     x text,\n\n\

@@ -1,5 +1,7 @@
 //! Live tables that are partitioned, and live tables that are partitions.
 
+use std::fmt::Write as _;
+
 use crate::live::Live;
 use crate::snapshot::Snapshot;
 
@@ -11,7 +13,7 @@ fn events(version: usize) -> String {
         for (at, place) in ["here", "there", "far away"].into_iter().enumerate() {
             for again in 0..=version {
                 let id = 100 * number + 10 * at + again;
-                csv.push_str(&format!("{day},{id},{place},words {version},{version}.50\n"));
+                let _ = writeln!(csv, "{day},{id},{place},words {version},{version}.50");
             }
         }
     }
@@ -109,7 +111,7 @@ async fn what_hangs_on_a_partitioned_table_and_its_partitions_stays() {
 fn year(version: usize) -> String {
     let mut csv = "day,station,degrees\n2022-05-05,A1,2\n".to_owned();
     for day in 1..=10 + version {
-        csv.push_str(&format!("2022-01-{day:02},B2,{version}{day}\n"));
+        let _ = writeln!(csv, "2022-01-{day:02},B2,{version}{day}");
     }
     csv
 }

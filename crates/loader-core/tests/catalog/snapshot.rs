@@ -1,5 +1,7 @@
 //! What a database's catalog says, to be held against what it says later.
 
+use std::fmt::Write as _;
+
 use crate::dump;
 use crate::world::World;
 
@@ -51,7 +53,7 @@ impl Snapshot {
         let mut differences = dump::difference(&self.dump, &now.dump).unwrap_or_default();
         for (lines, others, mark) in [(&self.beside, &now.beside, '-'), (&now.beside, &self.beside, '+')] {
             for line in lines.iter().filter(|line| !others.contains(line)) {
-                differences.push_str(&format!("  {mark} {line}\n"));
+                let _ = writeln!(differences, "  {mark} {line}");
             }
         }
         if differences.is_empty() {

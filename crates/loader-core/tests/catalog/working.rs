@@ -1,6 +1,8 @@
 //! Whether what hangs on `public.item` works: the catalog may say that a thing is
 //! there while it hangs on another table.
 
+use std::fmt::{Display, Write as _};
+
 use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::SqlState;
 
@@ -36,7 +38,7 @@ struct Expected<'a> {
     answer: Answer,
 }
 
-fn one(role: &'static str, script: &str, answer: impl ToString) -> Expected<'static> {
+fn one(role: &'static str, script: &str, answer: impl Display) -> Expected<'static> {
     Expected { role, script: script.to_owned(), answer: Ok(vec![answer.to_string()]) }
 }
 
@@ -67,7 +69,7 @@ pub(crate) async fn assert_works(live: &Live, items: &Items, since: &str) {
     for Expected { role, script, answer } in questions.into_iter().flatten() {
         let found = ask(live, role, &script).await;
         if found != answer {
-            wrong.push_str(&format!("as {role}: {script}\n  expected {answer:?}\n  found    {found:?}\n"));
+            let _ = writeln!(wrong, "as {role}: {script}\n  expected {answer:?}\n  found    {found:?}");
         }
     }
     assert!(wrong.is_empty(), "{since}:\n{wrong}");

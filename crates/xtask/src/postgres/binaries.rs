@@ -17,6 +17,9 @@ use crate::workspace::Workspace;
 /// Names the folder of another server's programs, for trying a version.
 const OVERRIDE: &str = "POSTGRES_BIN";
 
+/// Where Debian keeps every major version in its own folder.
+pub(super) const DEBIAN: &str = "/usr/lib/postgresql";
+
 /// The wheel's programs inside Python's package folder.
 const WHEEL_PROGRAMS: &str = "pgserver/pginstall/bin";
 
@@ -30,7 +33,7 @@ pub(super) async fn find(
         ensure!(runs(&folder, account).await, "{OVERRIDE} is {}, and no initdb runs there", folder.display());
         return Ok(folder);
     }
-    let installed = newest_of(Path::new("/usr/lib/postgresql")).or_else(on_the_path);
+    let installed = newest_of(Path::new(DEBIAN)).or_else(on_the_path);
     if let Some(folder) = installed
         && runs(&folder, account).await
     {
@@ -39,15 +42,14 @@ pub(super) async fn find(
 
     say("this machine has no Postgres: using the wheel pgserver");
     let environment = python::POSTGRES.ensure(workspace).await?;
-    let in_place = site_packages(&environment).map(|packages| packages.join(WHEEL_PROGRAMS));
-    if let Some(folder) = in_place
-        && runs(&folder, account).await
-    {
-        return Ok(folder);
+    let packages = site_packages(&environment)?;
+    let in_place = packages.join(WHEEL_PROGRAMS);
+    if runs(&in_place, account).await {
+        return Ok(in_place);
     }
     let copy = home.join("programs").join(WHEEL_PROGRAMS);
     if !runs(&copy, account).await {
-        copy_wheel(&environment, home).await?;
+        copy_packages(&[packages.join("pgserver"), packages.join("pgserver.libs")], home).await?;
     }
     ensure!(
         runs(&copy, account).await,
@@ -56,7 +58,6 @@ pub(super) async fn find(
     Ok(copy)
 }
 
-/// Debian keeps every major version in its own folder.
 fn newest_of(folder: &Path) -> Option<PathBuf> {
     fs::read_dir(folder)
         .ok()?
@@ -76,31 +77,26 @@ fn on_the_path() -> Option<PathBuf> {
     is_executable(&folder.join("initdb")).then(|| folder.to_path_buf())
 }
 
-/// Copies the wheel's server to the account's own folder: the repository may be
+/// Copies a server's packages to the account's own folder: the repository may be
 /// closed to it.
-async fn copy_wheel(environment: &Path, home: &Path) -> anyhow::Result<()> {
+pub(super) async fn copy_packages(packages: &[PathBuf], home: &Path) -> anyhow::Result<()> {
     let copy = home.join("programs");
     fs::create_dir_all(&copy)?;
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o755))?;
-    let packages =
-        site_packages(environment).with_context(|| format!("{} holds no Postgres", environment.display()))?;
-    for name in ["pgserver", "pgserver.libs"] {
-        let package = packages.join(name);
-        if package.exists() {
-            run(Command::new("cp").arg("-R").arg(package).arg(&copy)).await?;
-        }
+    for package in packages.iter().filter(|package| package.exists()) {
+        run(Command::new("cp").arg("-R").arg(package).arg(&copy)).await?;
     }
     Ok(())
 }
 
-fn site_packages(environment: &Path) -> Option<PathBuf> {
-    fs::read_dir(environment.join("lib"))
-        .ok()?
-        .filter_map(Result::ok)
-        .map(|python| python.path().join("site-packages"))
+fn site_packages(environment: &Path) -> anyhow::Result<PathBuf> {
+    python::site_packages(environment)
+        .into_iter()
         .find(|packages| is_executable(&packages.join(WHEEL_PROGRAMS).join("initdb")))
+        .with_context(|| format!("{} holds no Postgres", environment.display()))
 }
 
-async fn runs(folder: &Path, account: Option<&Account>) -> bool {
+/// Tells whether the account can run the programs of a folder.
+pub(super) async fn runs(folder: &Path, account: Option<&Account>) -> bool {
     run(command(folder, "initdb", account).arg("--version")).await.is_ok()
 }

@@ -2,6 +2,7 @@
 //! catalog is the same afterwards.
 
 mod column;
+mod made;
 mod schema;
 mod thing;
 
@@ -21,7 +22,7 @@ const MOST_TRIALS_TO_SIMPLIFY: u32 = 150;
 
 #[test]
 fn any_schema_stays() {
-    with_any_schema(cases(), async |live, schema| {
+    with_any_schema(cases(), &async |live, schema| {
         let before = Snapshot::take(&live.world).await;
         for version in 1..=2 {
             live.put(&schema.csv(version));
@@ -37,7 +38,7 @@ fn any_schema_stays() {
 
 #[test]
 fn any_schema_can_be_made_and_its_dump_is_stable() {
-    with_any_schema(cases() / 4, async |live, schema| {
+    with_any_schema(cases() / 4, &async |live, schema| {
         let before = Snapshot::take(&live.world).await;
         before.unchanged(&live.world, "with nothing done").await?;
         has_rows(live, schema, 0).await
@@ -49,7 +50,7 @@ fn cases() -> u32 {
 }
 
 /// Makes random schemas and tries each; the simplest one that fails is shown.
-fn with_any_schema(cases: u32, trial: impl AsyncFn(&mut Live, &Schema) -> Result<(), String>) {
+fn with_any_schema(cases: u32, trial: &impl AsyncFn(&mut Live, &Schema) -> Result<(), String>) {
     let config = Config {
         cases,
         max_shrink_iters: MOST_TRIALS_TO_SIMPLIFY,
@@ -58,7 +59,7 @@ fn with_any_schema(cases: u32, trial: impl AsyncFn(&mut Live, &Schema) -> Result
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let outcome = TestRunner::new(config).run(&schema(), |schema| {
-        runtime.block_on(make_and_try(&schema, &trial)).map_err(|why| {
+        runtime.block_on(make_and_try(&schema, trial)).map_err(|why| {
             let script = schema.statements().join(";\n");
             TestCaseError::fail(format!("{why}\n\nthe schema:\n{script};\n"))
         })

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::column::{Column, TYPES_MADE, column, quoted};
-use super::thing::{Made, Thing, thing};
+use super::made::Made;
+use super::thing::{Thing, thing};
 
 /// How many rows each version has.
 const ROWS: usize = 9;

@@ -3,79 +3,8 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::column::{Column, quoted};
-
-/// The statements so far, and what later things can build on.
-pub(super) struct Made<'a> {
-    table: String,
-    columns: &'a [Column],
-    statements: Vec<String>,
-    /// The table, and views with its columns.
-    relations: Vec<String>,
-    /// Indexes that can be the replica identity or the cluster's order.
-    unique_indexes: Vec<String>,
-    plain_indexes: Vec<String>,
-    has_primary_key: bool,
-    has_key_of_number: bool,
-    has_other_owner: bool,
-    number: usize,
-}
-
-impl<'a> Made<'a> {
-    pub(super) fn new(table: String, columns: &'a [Column]) -> Self {
-        Self {
-            relations: vec![table.clone()],
-            table,
-            columns,
-            statements: Vec::new(),
-            unique_indexes: Vec::new(),
-            plain_indexes: Vec::new(),
-            has_primary_key: false,
-            has_key_of_number: false,
-            has_other_owner: false,
-            number: 0,
-        }
-    }
-
-    pub(super) fn add(&mut self, statement: String) {
-        self.statements.push(statement);
-    }
-
-    pub(super) fn statements(self) -> Vec<String> {
-        self.statements
-    }
-
-    fn alter(&mut self, what: &str) {
-        self.add(format!("alter table {} {what}", self.table));
-    }
-
-    /// A name that nothing has yet; every third one is odd.
-    fn name(&mut self, kind: &str) -> String {
-        self.number += 1;
-        match self.number % 3 {
-            0 => quoted(&format!("Odd {kind} \"{}\"", self.number)),
-            _ => quoted(&format!("{kind}_{}", self.number)),
-        }
-    }
-
-    fn column(&self, pick: Index) -> &'a Column {
-        pick.get(self.columns)
-    }
-
-    fn ordered_column(&self, pick: Index) -> Option<&'a Column> {
-        Some(self.column(pick)).filter(|column| column.of.has_order)
-    }
-
-    /// Lets other tables refer to the number.
-    fn ensure_key_of_number(&mut self) {
-        if !self.has_key_of_number {
-            let name = self.name("number");
-            self.alter(&format!("add constraint {name} unique (n)"));
-            self.unique_indexes.push(name);
-            self.has_key_of_number = true;
-        }
-    }
-}
+use super::column::quoted;
+use super::made::Made;
 
 /// A thing, with what is left open: columns are picked when the table is known.
 #[derive(Debug, Clone)]
@@ -203,7 +132,7 @@ impl Thing {
         match self.kind {
             Kind::PrimaryKey if made.has_primary_key => return,
             Kind::PrimaryKey => {
-                let more = column.filter(|column| column.not_null && self.number % 2 == 0);
+                let more = column.filter(|column| column.not_null && self.number.is_multiple_of(2));
                 let columns = more.map_or("n".to_owned(), |column| format!("{}, n", quoted(&column.name)));
                 made.alter(&format!("add constraint {name} primary key ({columns}){include}{deferrable}"));
                 made.has_primary_key = true;
@@ -211,7 +140,7 @@ impl Thing {
             }
             Kind::Unique => {
                 let Some(column) = column else { return };
-                let nulls = Self::when(self.number % 2 == 0, " nulls not distinct");
+                let nulls = Self::when(self.number.is_multiple_of(2), " nulls not distinct");
                 made.alter(&format!(
                     "add constraint {name} unique{nulls} ({}, n){include}{deferrable}",
                     quoted(&column.name)
@@ -231,7 +160,7 @@ impl Thing {
         if self.kind == Kind::PrimaryKey && !self.flag {
             made.unique_indexes.push(name.clone());
         }
-        if self.number % 3 == 0 {
+        if self.number.is_multiple_of(3) {
             made.add(format!("comment on constraint {name} on {} is 'a constraint''s comment'", made.table));
         }
     }
@@ -260,12 +189,12 @@ impl Thing {
             let order = ["", " desc", " nulls first", " desc nulls last"][self.number % 4];
             let include = format!(" include ({})", quoted(&made.column(self.second).name));
             let filter = format!(" where n > {} or {quoted_column} is null", self.number);
-            let is_partial = self.number % 7 == 0;
+            let is_partial = self.number.is_multiple_of(7);
             made.add(format!(
                 "create index {name} on {} ({quoted_column} {class}{order}, n){}{}{}",
                 made.table,
-                if self.number % 3 == 0 { &include } else { "" },
-                Self::when(self.number % 5 == 0, " with (fillfactor = 55)"),
+                if self.number.is_multiple_of(3) { &include } else { "" },
+                Self::when(self.number.is_multiple_of(5), " with (fillfactor = 55)"),
                 if is_partial { &filter } else { "" },
             ));
             if !is_partial {
@@ -352,7 +281,7 @@ impl Thing {
                 };
                 made.add(format!("create policy {name} on {table} as {kind} {what}"));
                 made.add(format!("comment on policy {name} on {table} is 'a policy'"));
-                let force = Self::when(self.number % 2 == 0, ", force row level security");
+                let force = Self::when(self.number.is_multiple_of(2), ", force row level security");
                 made.alter(&format!("enable row level security{force}"));
             }
             _ => {
