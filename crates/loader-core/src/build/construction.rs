@@ -33,7 +33,7 @@ type Queue = Arc<Mutex<VecDeque<Lacking>>>;
 /// # Errors
 /// `GateFailed` when the rows do not allow a constraint; `DeadlineReached`: the
 /// database goes on with the statement it is at, and the next call finds it built.
-pub(super) async fn construct(
+pub(crate) async fn construct(
     session: &mut Session,
     live: u32,
     candidate: &Candidate,
@@ -60,7 +60,7 @@ pub(super) async fn construct(
 }
 
 /// Builds the indexes of the copies of materialized views.
-pub(super) async fn construct_copies(
+pub(crate) async fn construct_copies(
     session: &mut Session,
     live: u32,
     candidate: &Candidate,

@@ -1,6 +1,6 @@
 //! The build: indexes and constraints on the loaded staging table, then the gates.
 
-mod construction;
+pub(crate) mod construction;
 
 use std::time::Duration;
 
@@ -14,7 +14,9 @@ use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::database::run::Run;
 use crate::database::{lease, ledger, run};
-use crate::error::Result;
+use crate::error::{Error, ErrorName, Result};
+use crate::gate::{self, GateFigure, Subject};
+use crate::identifier::QualifiedName;
 use crate::publish::{Strategy, reconcile};
 use crate::succession::{Candidate, materialized};
 
@@ -79,10 +81,25 @@ pub async fn build(
     reconcile::count_rows(client, &current.run_id, staging).await?;
     let rows = ledger::totals(client, &current.run_id).await?.rows;
     let candidate = Candidate::staging(staging, &current.run_id);
-    let group = group_tables(client, &current).await?;
-    let live = catalog::find(client, &Schema::Live.table(&current.table)).await?;
+    let together = siblings(client, &current).await?;
+    let live_name = Schema::Live.table(&current.table);
+    let live = catalog::find(client, &live_name).await?;
+    let subject = Subject {
+        staging: &candidate.name,
+        live: live.map(|_| &live_name),
+        rows,
+        together: &together,
+    };
+    // First, as it costs little: a half delivery needs no indexes.
+    let mut figures = gate::check_counts(client, &subject, definition).await?;
+    pass(client, &current, &figures).await?;
     let mut indexes = 0;
-    if let Some(live) = live {
+    let strategy = current.strategy.unwrap_or_default();
+    if let (Some(live), true) = (live, strategy != Strategy::Merge) {
+        let mut group = Vec::new();
+        for (table, _) in &together {
+            group.extend(catalog::find(client, table).await?);
+        }
         indexes = construction::construct(session, live, &candidate, &group, settings.sessions, deadline).await?;
     }
     let client = session.client().await?;
@@ -92,22 +109,38 @@ pub async fn build(
         .batch_execute(&format!("analyze {}", candidate.name))
         .await
         .map_err(|error| failure("analysing the staging table", &error))?;
-    if let Some(live) = live {
+    figures.extend(gate::check_rows(client, &subject, definition, left(deadline)).await?);
+    figures.extend(gate::check_incoming_keys(client, &subject).await?);
+    pass(client, &current, &figures).await?;
+    if let (Some(live), true) = (live, strategy != Strategy::Merge) {
         materialized::build_copies(client, live, &candidate).await?;
         indexes += construction::construct_copies(session, live, &candidate, settings.sessions, deadline).await?;
     }
     let client = session.client().await?;
     lease::check(client, &current.run_id, event.attempt).await?;
     lease::renew(client, &current.table, &current.run_id, lease_of(&current, settings)).await?;
-    run::built(client, &current.run_id, event.attempt, &serde_json::Value::Array(Vec::new())).await?;
+    run::built(client, &current.run_id, event.attempt).await?;
     Ok(Built {
         run_id: current.run_id.clone(),
         table: current.table.as_str().to_owned(),
         attempt: event.attempt,
-        strategy: current.strategy.unwrap_or_default(),
+        strategy,
         rows,
         indexes,
     })
+}
+
+/// Keeps what the gates found, and stops where one has failed.
+async fn pass(client: &Client, current: &Run, figures: &[GateFigure]) -> Result<()> {
+    let found = serde_json::to_value(figures).map_err(|error| {
+        Error::new(ErrorName::Internal, format!("the figures of the gates can't be written: {error}"))
+    })?;
+    run::gates(client, &current.run_id, &found).await?;
+    gate::verdict(figures)
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1))
 }
 
 /// How long the table is held from here: a run of a group waits for the others.
@@ -115,13 +148,18 @@ fn lease_of(run: &Run, settings: &BuildSettings) -> Duration {
     if run.group_id.is_some() { HELD_FOR_GROUP } else { settings.lease }
 }
 
-/// Finds the live tables that are replaced in the same transaction.
-async fn group_tables(client: &Client, current: &Run) -> Result<Vec<u32>> {
-    let mut tables = Vec::new();
-    if let Some(group) = &current.group_id {
-        for run in run::of_group(client, group).await? {
-            tables.extend(catalog::find(client, &Schema::Live.table(&run.table)).await?);
-        }
-    }
-    Ok(tables)
+/// Finds the live tables that are replaced in the same transaction, each with
+/// what replaces it.
+async fn siblings(client: &Client, current: &Run) -> Result<Vec<(QualifiedName, QualifiedName)>> {
+    let Some(group) = &current.group_id else { return Ok(Vec::new()) };
+    let runs = run::of_group(client, group).await?;
+    Ok(runs
+        .iter()
+        // A table that is changed in place stays the one to refer to.
+        .filter(|run| run.run_id != current.run_id && run.strategy != Some(Strategy::Merge))
+        .filter_map(|run| {
+            let staging = run.staging.as_ref()?;
+            Some((Schema::Live.table(&run.table), Schema::Staging.table(staging)))
+        })
+        .collect())
 }

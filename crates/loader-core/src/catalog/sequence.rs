@@ -24,6 +24,8 @@ pub(crate) struct Sequence {
     pub(crate) is_owned: bool,
     /// Whether it counts down.
     pub(crate) descends: bool,
+    /// Whether the column holds numbers.
+    pub(crate) is_number: bool,
 }
 
 /// Reads the sequences of a relation.
@@ -38,6 +40,7 @@ pub(crate) async fn sequences(client: &impl GenericClient, relation: u32) -> Res
                 is_identity: row.get(4),
                 is_owned: row.get(5),
                 descends: row.get(6),
+                is_number: row.get(7),
             })
         })
         .collect()

@@ -3,10 +3,13 @@
 //! A rollback is a run too, so that whatever ends, tells and finds runs does so
 //! for both.
 
+use std::time::Duration;
+
 use tokio_postgres::types::Json;
-use tokio_postgres::{GenericClient, Row};
+use tokio_postgres::{Client, GenericClient, Row};
 
 use super::failure::failure;
+use super::lease;
 use crate::definition::ResolvedDefinition;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
@@ -174,15 +177,27 @@ impl Run {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn built(client: &impl GenericClient, run_id: &str, attempt: i32, gates: &serde_json::Value) -> Result<()> {
+pub async fn built(client: &impl GenericClient, run_id: &str, attempt: i32) -> Result<()> {
     client
         .execute(
-            "update loader.run set built_attempt = $2, gates = $3 where run_id = $1 and state = 'loading'",
-            &[&run_id, &attempt, &Json(gates)],
+            "update loader.run set built_attempt = $2 where run_id = $1 and state = 'loading'",
+            &[&run_id, &attempt],
         )
         .await
         .map(|_| ())
         .map_err(|error| failure("recording the build", &error))
+}
+
+/// Records what the gates found.
+///
+/// # Errors
+/// Those of the database.
+pub async fn gates(client: &impl GenericClient, run_id: &str, found: &serde_json::Value) -> Result<()> {
+    client
+        .execute("update loader.run set gates = $2 where run_id = $1", &[&run_id, &Json(found)])
+        .await
+        .map(|_| ())
+        .map_err(|error| failure("recording the gates", &error))
 }
 
 /// Reads a run; none if it was never registered.
@@ -426,6 +441,31 @@ pub async fn notified(client: &impl GenericClient, run_id: &str) -> Result<bool>
         .await
         .map(|updated| updated > 0)
         .map_err(|error| failure("recording the message", &error))
+}
+
+/// Takes the lease. A run that let it expire has died: it is ended here, and what
+/// it loaded may be gone on with.
+///
+/// # Errors
+/// `TableBusy`; those of the database.
+pub async fn take_table(client: &mut Client, current: &Run, lasts: Duration) -> Result<()> {
+    let doing = "taking the lease";
+    let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
+    let expired = lease::acquire(&transaction, &current.table, &current.run_id, lasts).await?;
+    if let Some(dead) = expired {
+        let error = Error::new(
+            ErrorName::LeaseLost,
+            format!("its lease expired, and run {} took the table", current.run_id),
+        );
+        record_failure(&transaction, &dead, &error, "").await?;
+        fail(&transaction, &dead, true).await?;
+        tracing::warn!(
+            run.id = current.run_id,
+            dead,
+            "took the table over from a run whose lease had expired"
+        );
+    }
+    transaction.commit().await.map_err(|error| failure(doing, &error))
 }
 
 fn finished(run_id: &str) -> Error {

@@ -14,9 +14,8 @@ use tokio_postgres::Client;
 
 pub use self::group::{PreparedGroup, prepare_group};
 pub(crate) use self::stage::KEPT_DAYS;
-use crate::database::failure::failure;
 use crate::database::run::{NewRun, Run, RunKind};
-use crate::database::{control_schema, lease, live, run};
+use crate::database::{control_schema, live, run};
 use crate::definition::{ColumnDefinition, ColumnsFrom, EngineChoice, TableDefinition, folder};
 use crate::error::{Error, ErrorName, Result};
 use crate::import::{extension_missing, is_installed};
@@ -79,7 +78,7 @@ pub async fn prepare(
 ) -> Result<Prepared> {
     control_schema::ensure(client).await?;
     let current = register(client, execution, input, settings).await?;
-    take_table(client, &current, settings.lease).await?;
+    run::take_table(client, &current, settings.lease).await?;
     if let (Some(staging), Some(definition)) = (&current.staging, &current.definition) {
         return Ok(Prepared {
             run_id: current.run_id.clone(),
@@ -121,28 +120,6 @@ async fn register(
         max_attempts: input.max_attempts.unwrap_or(settings.max_attempts),
     };
     run::register(client, execution, &new).await
-}
-
-/// Takes the lease. A run that let it expire has died: it is ended here, and what
-/// it loaded may be gone on with.
-async fn take_table(client: &mut Client, current: &Run, lasts: Duration) -> Result<()> {
-    let doing = "taking the lease";
-    let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
-    let expired = lease::acquire(&transaction, &current.table, &current.run_id, lasts).await?;
-    if let Some(dead) = expired {
-        let error = Error::new(
-            ErrorName::LeaseLost,
-            format!("its lease expired, and run {} took the table", current.run_id),
-        );
-        run::record_failure(&transaction, &dead, &error, "").await?;
-        run::fail(&transaction, &dead, true).await?;
-        tracing::warn!(
-            run.id = current.run_id,
-            dead,
-            "took the table over from a run whose lease had expired"
-        );
-    }
-    transaction.commit().await.map_err(|error| failure(doing, &error))
 }
 
 async fn written_definition(work: &dyn WorkStore, input: &ExecutionInput) -> Result<TableDefinition> {

@@ -42,7 +42,9 @@ pub(super) async fn stage(
         return Ok(prepared(current, staging, definition.columns_from, None));
     }
     // Before anything is loaded: what can't be published is refused now.
-    let foreseen = foresee(&transaction, &current.table, None).await?;
+    let foreseen = foresee(&transaction, &current.table, asked.written.strategy, asked.written.key.as_deref())
+        .await?;
+    tracing::info!(run.id = current.run_id, strategy = foreseen.0.as_str(), why = foreseen.1, "how it will be published");
     create(&transaction, current, &name, origin).await?;
     let columns = columns_of(&transaction, &name, origin).await?;
     let digest = match origin {

@@ -1,7 +1,8 @@
 //! The publish: every listed object is accounted for, the successor is built, and
 //! takes the live table's place in one move, with all that hangs on it.
 
-mod locks;
+pub(crate) mod in_place;
+pub(crate) mod locks;
 pub mod merge;
 pub(crate) mod promote;
 pub(crate) mod reconcile;
@@ -182,14 +183,16 @@ async fn attempt(
             .map_err(|error| failure(doing, &error))?;
         lease::check(&transaction, &run.run_id, run.attempt).await?;
         let totals = reconcile::reconcile(&transaction, run, definition).await?;
-        promotions.push(Promotion {
-            table: &run.table,
-            candidate: Candidate::staging(staging, &run.run_id),
-            kept_as: None,
-            becoming: Becoming::New { run_id: &run.run_id, rows: totals.rows, objects: totals.loaded },
-        });
+        let candidate = Candidate::staging(staging, &run.run_id);
+        let becoming = Becoming::New { run_id: &run.run_id, rows: totals.rows, objects: totals.loaded };
         record(&transaction, run, &totals).await?;
         lease::release(&transaction, &run.run_id).await?;
+        if run.strategy == Some(Strategy::Merge) && in_place::has_live(&transaction, &run.table).await? {
+            let key = definition.key.as_deref();
+            in_place::change_rows(&transaction, &run.table, &candidate.name, key, becoming).await?;
+        } else {
+            promotions.push(Promotion { table: &run.table, candidate, kept_as: None, becoming });
+        }
     }
     promote::promote(&transaction, &promotions, lock_timeout).await?;
     transaction.commit().await.map_err(|error| failure("committing the publish", &error))

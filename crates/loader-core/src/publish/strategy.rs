@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Transaction;
 
+use super::in_place::no_key;
+use super::merge::key_of;
 use super::refusal;
 use crate::catalog::dependents::dependents;
 use crate::catalog;
@@ -57,17 +59,32 @@ pub(crate) async fn foresee(
     transaction: &Transaction<'_>,
     table: &Identifier,
     asked: Option<Strategy>,
+    key: Option<&[Identifier]>,
 ) -> Result<(Strategy, String)> {
     catalog::qualify_all(transaction).await?;
     let Some(live) = catalog::find(transaction, &Schema::Live.table(table)).await? else {
         return Ok((Strategy::Rename, "there is no live table yet".to_owned()));
     };
     let dependents = dependents(transaction, live).await?;
+    let has_key = match key {
+        Some(_) => true,
+        None => key_of(transaction, &Schema::Live.table(table)).await?.is_some(),
+    };
     match asked {
+        Some(Strategy::Merge) if has_key => Ok((Strategy::Merge, "the definition says so".to_owned())),
+        Some(Strategy::Merge) => Err(no_key(&Schema::Live.table(table))),
+        Some(Strategy::Partition) => Err(Error::new(
+            ErrorName::InvalidDefinition,
+            format!("the strategy partition is for partitioned tables, and {table} is none"),
+        )),
+        // What no other table can take over, this one keeps.
+        None if has_key && !dependents.refused.is_empty() => Ok((
+            Strategy::Merge,
+            format!("these hold on to the live table itself: {}", dependents.refused.join(", ")),
+        )),
         Some(Strategy::Rename) | None => {
             refusal::check(transaction, live, &dependents).await?;
             Ok((Strategy::Rename, "everything that hangs on the live table can be kept".to_owned()))
         }
-        Some(strategy) => Ok((strategy, "the definition says so".to_owned())),
     }
 }

@@ -8,7 +8,8 @@ use tokio_postgres::{Client, GenericClient, Transaction};
 
 use super::Candidate;
 use crate::catalog::dependents::{MaterializedView, dependents};
-use crate::catalog::{self};
+use crate::catalog;
+use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::{Identifier, QualifiedName};
@@ -41,7 +42,7 @@ pub(crate) fn copies(candidate: &Candidate, views: &[MaterializedView]) -> Vec<(
     views
         .iter()
         .map(|view| {
-            let name = candidate.in_schema(&candidate.provisional(&view.name.name, view.oid));
+            let name = Schema::Staging.table(&candidate.provisional(&view.name.name, view.oid));
             (view.clone(), Candidate { name, suffix: candidate.suffix.clone() })
         })
         .collect()
@@ -93,12 +94,17 @@ pub(crate) async fn build_copies(client: &mut Client, live: u32, candidate: &Can
     drop_copies(&transaction, &candidate.name).await?;
     let live_name = catalog::name_of(&transaction, live).await?;
     let definitions = definitions(&transaction, live, &views).await?;
-    // In the candidate's schema, which comes first now, the candidate bears the
-    // table's name and each copy its view's: so the copies read each other.
     let schemas = search_path(&live_name, &views);
-    let rename = |from: &QualifiedName, to: &Identifier| format!("alter table {from} rename to {to}");
-    execute(&transaction, &rename(&candidate.name, &live_name.name)).await?;
-    execute(&transaction, &format!("set local search_path = {}, {schemas}", candidate.name.schema)).await?;
+    // In the staging schema, which comes first now, the candidate bears the table's
+    // name and each copy its view's: so the copies read each other.
+    let (home, away) = (Schema::Staging.table(&live_name.name), candidate.name.schema.clone());
+    let is_kept = away.as_str() != Schema::Staging.as_str();
+    if is_kept {
+        execute(&transaction, &format!("alter table {} set schema {}", candidate.name, home.schema)).await?;
+    }
+    let lodger = Schema::Staging.table(&candidate.name.name);
+    rename(&transaction, &lodger, &home.name).await?;
+    execute(&transaction, &format!("set local search_path = {}, {schemas}", home.schema)).await?;
     for view in &views {
         let Some(definition) = definitions.get(&view.oid) else { continue };
         let data = if definition.is_populated && !is_filled_late(&definitions, view.oid) {
@@ -106,7 +112,7 @@ pub(crate) async fn build_copies(client: &mut Client, live: u32, candidate: &Can
         } else {
             "with no data"
         };
-        let copy = candidate.in_schema(&view.name.name);
+        let copy = Schema::Staging.table(&view.name.name);
         execute(
             &transaction,
             &format!("create materialized view {copy}{} as {} {data}", definition.options, definition.query),
@@ -115,9 +121,12 @@ pub(crate) async fn build_copies(client: &mut Client, live: u32, candidate: &Can
         check_binding(&transaction, live, &views, &copy).await?;
     }
     catalog::qualify_all(&transaction).await?;
-    execute(&transaction, &rename(&candidate.in_schema(&live_name.name), &candidate.name.name)).await?;
+    rename(&transaction, &home, &candidate.name.name).await?;
+    if is_kept {
+        execute(&transaction, &format!("alter table {lodger} set schema {away}")).await?;
+    }
     for (view, copy) in copies(candidate, &views) {
-        execute(&transaction, &rename(&candidate.in_schema(&view.name.name), &copy.name.name)).await?;
+        rename(&transaction, &Schema::Staging.table(&view.name.name), &copy.name.name).await?;
     }
     transaction.commit().await.map_err(|error| failure(DOING, &error))
 }
@@ -239,6 +248,13 @@ async fn check_binding(
         ));
     }
     Ok(())
+}
+
+async fn rename(client: &impl GenericClient, from: &QualifiedName, to: &Identifier) -> Result<()> {
+    if from.name == *to {
+        return Ok(());
+    }
+    execute(client, &format!("alter table {from} rename to {to}")).await
 }
 
 async fn execute(client: &impl GenericClient, statement: &str) -> Result<()> {

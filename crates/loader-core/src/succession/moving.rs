@@ -244,6 +244,12 @@ async fn taken(
         .collect()
 }
 
+/// Writes the statements that put a table's sequences past its own rows.
+pub(crate) async fn advances_of(client: &impl GenericClient, table: &QualifiedName) -> Result<Vec<String>> {
+    let own = catalog::sequences(client, catalog::get(client, table).await?).await?;
+    advances(client, &Candidate { name: table.clone(), suffix: String::new() }, &own, &own).await
+}
+
 /// Writes the statements that put the sequences past the candidate's rows. Nobody
 /// can draw a number while they are executed, as the table is locked.
 async fn advances(
@@ -253,7 +259,7 @@ async fn advances(
     live: &[Sequence],
 ) -> Result<Vec<String>> {
     let mut statements = Vec::new();
-    for sequence in own {
+    for sequence in own.iter().filter(|sequence| sequence.is_number) {
         let name = if sequence.is_identity {
             match live.iter().find(|live| live.is_identity && live.column == sequence.column) {
                 Some(live) => &live.name,

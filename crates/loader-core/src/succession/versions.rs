@@ -2,6 +2,7 @@
 
 use tokio_postgres::{Client, GenericClient, Transaction};
 
+use super::materialized;
 use super::moving::rename_whole;
 use crate::catalog;
 use crate::database::control_schema::Schema;
@@ -23,10 +24,19 @@ pub(crate) struct Version {
     pub(crate) number: i64,
     /// Its rows when it was published.
     pub(crate) rows: i64,
-    /// How it became live.
+    /// How it became live last: whether the one before is a table or a copy.
     pub(crate) strategy: Strategy,
     /// The table in the backup schema; none of the live one.
     pub(crate) kept: Option<Identifier>,
+}
+
+impl Version {
+    /// Returns where a kept version is.
+    pub(crate) fn place(&self) -> Result<QualifiedName> {
+        self.kept.as_ref().map(|kept| Schema::Backup.table(kept)).ok_or_else(|| {
+            Error::new(ErrorName::Internal, format!("version {} is not kept anywhere", self.number))
+        })
+    }
 }
 
 /// What becomes live.
@@ -218,9 +228,10 @@ pub(crate) async fn record(
         Becoming::Again { number, .. } => {
             transaction
                 .execute(
-                    "update loader.version set state = 'live', kept_table = null, live_since = clock_timestamp()
+                    "update loader.version
+                        set state = 'live', kept_table = null, live_since = clock_timestamp(), strategy = $3
                       where table_name = $1 and version = $2",
-                    &[&name, &number],
+                    &[&name, &number, &strategy.as_str()],
                 )
                 .await
                 .map_err(doing)?;
@@ -276,6 +287,8 @@ async fn drop_version(client: &mut Client, table: &Identifier, number: i64, kept
     let doing = "dropping an old version";
     let name = Schema::Backup.table(&catalog::identifier(kept.to_owned())?);
     let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
+    // A rollback that was given up may have left some.
+    materialized::drop_copies(&transaction, &name).await?;
     transaction
         .batch_execute(&format!("set local lock_timeout = {DROP_TIMEOUT_MS}; drop table if exists {name}"))
         .await
@@ -332,6 +345,6 @@ pub(crate) async fn missing(client: &impl GenericClient, table: &Identifier, wan
     let kept = describe_kept(client, table).await?;
     Ok(Error::new(
         ErrorName::NoSuchVersion,
-        format!("there is no {wanted} version of {table} to go back to; kept: {kept}"),
+        format!("there is no {wanted} of {table} to go back to; kept versions: {kept}"),
     ))
 }
