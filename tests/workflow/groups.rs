@@ -156,10 +156,8 @@ async fn a_bad_group_is_refused_before_any_of_its_tables_begins() {
     ] {
         let ended = stack.fail(&input, "Loader.InvalidInput").await;
         assert!(ended.cause.contains(part), "{input}: {}", ended.cause);
-        if input.get("group").is_none() {
-            let message = messages.about(&ended.run_id).await;
-            assert!(message["text"].as_str().unwrap().contains(part), "{message}");
-        }
+        let message = messages.about(&ended.run_id).await;
+        assert!(message["text"].as_str().unwrap().contains(part), "{message}");
     }
     assert_eq!(stack.one("select count(*) from loader.run where table_name = 'group_refused'").await, "0");
 }

@@ -16,7 +16,7 @@ pub use self::run_facts::{RunFacts, read};
 use crate::cleanup::Failure;
 use crate::database::run::{self, RunKind};
 use crate::error::{Error, ErrorName, Result};
-use crate::input::{Execution, named_tables};
+use crate::input::{Execution, is_named_by, named_tables};
 use crate::source::Notifier;
 
 /// The error of the state machine's end when the message could not be sent.
@@ -115,7 +115,10 @@ fn occasion_of(
     input: &Value,
     failure: Option<Failure>,
 ) -> Option<Occasion> {
-    if input.get("group").is_some_and(Value::is_string) {
+    // Only where the group can have started it: whoever writes the field by hand is
+    // refused, and has to hear of it.
+    let group = input.get("group").and_then(Value::as_str);
+    if group.is_some_and(|group| is_named_by(group, &execution)) {
         return None;
     }
     Some(Occasion {
@@ -225,8 +228,11 @@ mod tests {
         assert_eq!(occasion(&failed).unwrap(), None);
         let mut stopped = status_change("ABORTED", None);
         stopped["detail"]["input"] = json!(input.to_string());
+        stopped["detail"]["name"] = json!("abc-0");
         assert_eq!(occasion(&stopped).unwrap(), None);
         assert!(ended_execution(&stopped).is_some(), "its run ends all the same");
+        stopped["detail"]["name"] = json!("by hand");
+        assert!(occasion(&stopped).unwrap().is_some(), "it is no table of the group");
     }
 
     #[test]
