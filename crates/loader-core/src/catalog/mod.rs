@@ -9,6 +9,7 @@
 pub(crate) mod dependents;
 mod fact;
 mod index;
+mod key;
 mod sequence;
 mod statistics;
 
@@ -16,6 +17,7 @@ use tokio_postgres::GenericClient;
 
 pub(crate) use self::fact::{Fact, FactKind, Phase, facts};
 pub(crate) use self::index::{Index, indexes};
+pub(crate) use self::key::{key_names, keys_of};
 pub(crate) use self::sequence::{Sequence, sequences};
 pub(crate) use self::statistics::{Statistics, statistics};
 use crate::database::failure::failure;
