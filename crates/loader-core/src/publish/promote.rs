@@ -104,6 +104,9 @@ async fn prepare(transaction: &Transaction<'_>, promotion: &Promotion<'_>, group
     let candidate = &promotion.candidate;
     if let Some(kept_as) = &promotion.kept_as {
         rename_whole(transaction, kept_as, &candidate.name.name, &candidate.suffix).await?;
+        // Keys are checked with the rights of a table's owner, who may not use the
+        // schema that it is in until it is live.
+        execute(transaction, &format!("alter table {} owner to current_user", candidate.name)).await?;
     }
     let live_name = Schema::Live.table(promotion.table);
     let Some(live) = catalog::find(transaction, &live_name).await? else {

@@ -34,6 +34,8 @@ pub(crate) struct Replacement {
     advances: Vec<String>,
     /// What else the identity's sequences have.
     sequence_facts: Vec<String>,
+    /// The statements that end what the live one is published to.
+    unpublishes: Vec<String>,
     /// The names of keys that Postgres makes for partitions that this table refers to.
     key_names: Vec<String>,
     /// How a partition goes from its parent, and how the new one comes to it.
@@ -64,6 +66,12 @@ impl Replacement {
             renamed_first: taken(transaction, live, &live_name, &retired, &candidate).await?,
             live_statistics: catalog::statistics(transaction, live, &candidate.name).await?,
             advances: advances(transaction, &candidate, &candidate_sequences, &live_sequences).await?,
+            unpublishes: catalog::facts(transaction, live, &retired)
+                .await?
+                .into_iter()
+                .filter(|fact| fact.kind == FactKind::Publication)
+                .filter_map(|fact| fact.unmakes)
+                .collect(),
             key_names: outgoing_key_names(transaction, live, oid, &live_name).await?,
             partition: partition(transaction, live, &live_name).await?,
             live,
@@ -150,7 +158,8 @@ impl Replacement {
     }
 
     fn settle(&self) -> Vec<String> {
-        let mut statements = self.likeness.after.clone();
+        let mut statements = self.unpublishes.clone();
+        statements.extend(self.likeness.after.iter().cloned());
         for sequence in self.live_sequences.iter().filter(|sequence| sequence.is_owned) {
             statements.push(format!(
                 "alter sequence {} owned by {}.{}",
