@@ -8,6 +8,7 @@ mod engines;
 mod gates;
 mod late_and_twice;
 mod merge;
+mod merged_references;
 mod merged_rows;
 mod refusals;
 mod whole_run;
