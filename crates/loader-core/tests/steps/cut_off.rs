@@ -34,16 +34,27 @@ const HUNG_ON: &str = "alter table public.t add primary key (id); create index t
 /// What must be there after every cut, whatever happened.
 async fn assert_hung_on(world: &World, cut: &str) {
     let seen = world.one("select string_agg(id::text, ',' order by id) from public.t").await;
-    assert!(seen == "0" || seen == "1,2,3,4,5", "{cut}: a reader sees the old version or the new one: {seen}");
+    assert!(
+        seen == "0" || seen == "1,2,3,4,5",
+        "{cut}: a reader sees the old version or the new one: {seen}"
+    );
     let names = if seen == "0" { 1 } else { 5 };
     assert_eq!(world.one("select count(*) from public.names").await, names.to_string(), "{cut}: the view");
     let child = "insert into public.child select id from public.t; delete from public.child";
     world.execute(child).await;
-    assert!(world.client.batch_execute("insert into public.child values (-1)").await.is_err(), "{cut}: the key");
-    let indexes = "select string_agg(indexrelid::regclass::text, ',' order by indexrelid::regclass::text) from pg_index
+    assert!(
+        world.client.batch_execute("insert into public.child values (-1)").await.is_err(),
+        "{cut}: the key"
+    );
+    let indexes =
+        "select string_agg(indexrelid::regclass::text, ',' order by indexrelid::regclass::text) from pg_index
                     where indrelid in ('public.t'::regclass, 'public.counted'::regclass)";
     assert_eq!(world.one(&format!("({indexes})")).await, "counted_rows,t_name,t_pkey", "{cut}: the indexes");
-    assert_eq!(world.one("has_table_privilege('public', 'public.t', 'select')").await, "true", "{cut}: the grant");
+    assert_eq!(
+        world.one("has_table_privilege('public', 'public.t', 'select')").await,
+        "true",
+        "{cut}: the grant"
+    );
 }
 
 /// Brings a world to where a step begins, then makes a trial of that step with a
@@ -54,12 +65,12 @@ async fn at_every_statement<T>(
     trial: impl AsyncFn(&mut World, &Through, &T),
 ) {
     let mut world = world_with_live().await;
-    let begun = begin(&mut world).await;
+    let state = begin(&mut world).await;
     let frozen = world.freeze();
     for budget in 0..MOST_STATEMENTS {
         let mut world = frozen.thaw().await;
         let proxy = CutProxy::start(world.database.address(), budget).await;
-        trial(&mut world, &Through { address: proxy.address().to_owned() }, &begun).await;
+        trial(&mut world, &Through { address: proxy.address().to_owned() }, &state).await;
         world.end().await;
         if !proxy.has_cut() {
             assert!(budget >= FEWEST_STATEMENTS, "the step has statements");

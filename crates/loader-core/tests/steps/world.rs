@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use loader_core::cleanup::{Caught, Outcome, clean_up};
 use loader_core::build::{BuildEvent, BuildSettings, Built, build};
+use loader_core::cleanup::{Caught, Outcome, clean_up};
 use loader_core::database::connect::{Session, connect};
 use loader_core::database::connection_string::ConnectionString;
 use loader_core::definition::EngineChoice;
@@ -193,10 +193,8 @@ impl World {
     }
 
     pub(crate) async fn roll_back_on(&self, session: &mut Session, run_id: &str) -> Result<RolledBack> {
-        let event = RollBackEvent {
-            input: json!({"table": "t", "to": "previous"}),
-            execution: execution(run_id),
-        };
+        let event =
+            RollBackEvent { input: json!({"table": "t", "to": "previous"}), execution: execution(run_id) };
         let settings = RollBackSettings {
             lease: LEASE,
             lock_timeout_ms: 200,
