@@ -118,7 +118,11 @@ facts(kind, name, makes, unmakes) as (
       join pg_catalog.pg_description d
         on d.objoid = attrelid and d.classoid = 'pg_catalog.pg_class'::regclass and d.objsubid = attnum
     union all
-    select case contype when 'f' then 'foreign key' else 'check' end, conname,
+    -- A NOT NULL is of its column, whatever its constraint is called (PostgreSQL 18).
+    select case contype when 'f' then 'foreign key' when 'n' then 'not null' else 'check' end,
+           case contype when 'n' then (select a.attname from pg_catalog.pg_attribute a
+                                        where a.attrelid = con.conrelid and a.attnum = con.conkey[1])
+                        else conname end,
            concat_ws('; ', format('alter table %s add constraint %I %s', $2::text, conname,
                case when contype = 'f' and confrelid = conrelid
                     then replace(pg_get_constraintdef(con.oid), 'REFERENCES ' || r.name || '(', 'REFERENCES ' || $2::text || '(')

@@ -15,13 +15,15 @@ const RECORDING: &str = "recording the version";
 
 /// How long the end of a version waits for those who still read it; it is tried
 /// again after the next publish.
-const DROP_TIMEOUT_MS: u64 = 2_000;
+const DROP_TIMEOUT_MS: u64 = 200;
 
 /// A version of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Version {
     /// Its number, from 1.
     pub(crate) number: i64,
+    /// The run that published it.
+    pub(crate) run_id: String,
     /// Its rows when it was published.
     pub(crate) rows: i64,
     /// How it became live last: whether the one before is a table or a copy.
@@ -71,7 +73,7 @@ async fn find(client: &impl GenericClient, table: &Identifier, which: &str) -> R
     let row = client
         .query_opt(
             &format!(
-                "select version, rows, strategy, kept_table from loader.version
+                "select version, rows, strategy, kept_table, run_id from loader.version
                   where table_name = $1 and {which}
                   order by live_since desc limit 1"
             ),
@@ -82,6 +84,7 @@ async fn find(client: &impl GenericClient, table: &Identifier, which: &str) -> R
     row.map(|row| {
         Ok(Version {
             number: row.get(0),
+            run_id: row.get(4),
             rows: row.get(1),
             strategy: Strategy::parse(row.get(2))?,
             kept: row.get::<_, Option<String>>(3).map(catalog::identifier).transpose()?,
