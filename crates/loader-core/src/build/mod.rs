@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorName, Result};
 use crate::gate::{self, GateFigure, Subject};
 use crate::identifier::QualifiedName;
 use crate::publish::{Strategy, reconcile};
-use crate::succession::{Candidate, materialized};
+use crate::succession::{Candidate, materialized, partitions};
 
 /// How long a run of a group holds its table while the others are loaded.
 const HELD_FOR_GROUP: Duration = Duration::from_hours(24);
@@ -98,9 +98,14 @@ pub async fn build(
     if let (Some(live), true) = (live, strategy != Strategy::Merge) {
         let mut group = Vec::new();
         for (table, _) in &together {
-            group.extend(catalog::find(client, table).await?);
+            if let Some(table) = catalog::find(client, table).await? {
+                group.extend(catalog::family(client, table).await?);
+            }
         }
-        indexes = construction::construct(session, live, &candidate, &group, settings.sessions, deadline).await?;
+        for (live, candidate) in successions(client, live, &candidate).await? {
+            indexes +=
+                construction::construct(session, live, &candidate, &group, settings.sessions, deadline).await?;
+        }
     }
     let client = session.client().await?;
     // The planner knows nothing of a table that was never analysed; readers would
@@ -113,8 +118,11 @@ pub async fn build(
     figures.extend(gate::check_incoming_keys(client, &subject).await?);
     pass(client, &current, &figures).await?;
     if let (Some(live), true) = (live, strategy != Strategy::Merge) {
-        materialized::build_copies(client, live, &candidate).await?;
-        indexes += construction::construct_copies(session, live, &candidate, settings.sessions, deadline).await?;
+        for (live, candidate) in successions(client, live, &candidate).await? {
+            materialized::build_copies(session.client().await?, live, &candidate).await?;
+            indexes +=
+                construction::construct_copies(session, live, &candidate, settings.sessions, deadline).await?;
+        }
     }
     let client = session.client().await?;
     lease::check(client, &current.run_id, event.attempt).await?;
@@ -128,6 +136,23 @@ pub async fn build(
         rows,
         indexes,
     })
+}
+
+/// Lists what is replaced, each with its candidate, which is made where it is
+/// lacking.
+///
+/// # Errors
+/// Those of [`partitions::successions`].
+pub(crate) async fn successions(
+    client: &mut Client,
+    live: u32,
+    candidate: &Candidate,
+) -> Result<Vec<(u32, Candidate)>> {
+    let doing = |error: tokio_postgres::Error| failure("pairing the tables with their successors", &error);
+    let transaction = client.transaction().await.map_err(doing)?;
+    let found = partitions::successions(&transaction, live, candidate).await?;
+    transaction.commit().await.map_err(doing)?;
+    Ok(found)
 }
 
 /// Keeps what the gates found, and stops where one has failed.

@@ -8,12 +8,13 @@ use crate::cleanup::drop_staging;
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::database::run::{self, Run};
-use crate::database::staging;
+use crate::database::staging::{self, Image};
+use crate::database::staging_tree;
 use crate::definition::{ColumnDefinition, ColumnsFrom, ResolvedColumn, ResolvedDefinition};
 use crate::catalog;
 use crate::error::{Error, ErrorName, Result};
-use crate::publish::foresee;
-use crate::succession::materialized;
+use crate::publish::{Strategy, foresee};
+use crate::succession::{Candidate, materialized};
 use crate::identifier::Identifier;
 
 /// How long taking over waits for Lambdas of the run before.
@@ -45,7 +46,7 @@ pub(super) async fn stage(
     let foreseen = foresee(&transaction, &current.table, asked.written.strategy, asked.written.key.as_deref())
         .await?;
     tracing::info!(run.id = current.run_id, strategy = foreseen.0.as_str(), why = foreseen.1, "how it will be published");
-    create(&transaction, current, &name, origin).await?;
+    create(&transaction, current, &name, origin, foreseen.0).await?;
     let columns = columns_of(&transaction, &name, origin).await?;
     let digest = match origin {
         Origin::Live { digest } => Some(digest.clone()),
@@ -67,13 +68,25 @@ async fn create(
     current: &Run,
     name: &Identifier,
     origin: &Origin,
+    strategy: Strategy,
 ) -> Result<()> {
     let live = catalog::find(transaction, &Schema::Live.table(&current.table)).await?;
+    let candidate = Candidate::staging(name, &current.run_id);
+    let like_live = async |live| match strategy {
+        Strategy::Partition => staging_tree::create(transaction, &candidate, live).await,
+        Strategy::Rename | Strategy::Merge => {
+            staging::create_like_live(transaction, &candidate.name, live, Image::Plain).await
+        }
+    };
     match (origin, live) {
-        (Origin::Live { .. }, Some(live)) => staging::create_like_live(transaction, name, live).await,
+        (Origin::Live { .. }, Some(live)) => like_live(live).await,
         (Origin::Definition { columns, .. }, Some(live)) => {
-            staging::create_like_live(transaction, name, live).await?;
-            staging::adapt(transaction, name, live, columns).await
+            like_live(live).await?;
+            staging::adapt(transaction, name, live, columns).await?;
+            match strategy {
+                Strategy::Partition => staging_tree::check_columns(transaction, &candidate, live).await,
+                Strategy::Rename | Strategy::Merge => Ok(()),
+            }
         }
         (Origin::Definition { columns, .. } | Origin::Inferred(columns), _) => transaction
             .batch_execute(&staging::create_with_columns(name, columns))

@@ -1,6 +1,7 @@
 //! The publish: every listed object is accounted for, the successor is built, and
 //! takes the live table's place in one move, with all that hangs on it.
 
+mod exchange;
 pub(crate) mod in_place;
 pub(crate) mod locks;
 pub mod merge;

@@ -15,6 +15,7 @@ use crate::succession::moving::{Replacement, rename_whole};
 use crate::succession::versions::{self, Becoming, Change};
 use crate::succession::{Candidate, materialized};
 
+use super::exchange::Exchange;
 use super::{Strategy, refusal};
 
 const DOING: &str = "publishing";
@@ -35,12 +36,16 @@ pub(crate) struct Promotion<'a> {
 /// What a promotion replaces: the live table, or all of its partitions.
 #[derive(Debug, Default)]
 struct Moves {
+    /// The live table, if there is one.
+    live: Option<u32>,
     successions: Vec<Succession>,
+    /// What else an exchange of partitions does.
+    exchange: Option<Exchange>,
 }
 
 impl Moves {
-    fn replaced(&self) -> impl Iterator<Item = u32> {
-        self.successions.iter().map(|succession| succession.live)
+    fn strategy(&self) -> Strategy {
+        if self.exchange.is_some() { Strategy::Partition } else { Strategy::Rename }
     }
 }
 
@@ -90,14 +95,19 @@ pub(crate) async fn promote(
     for promotion in promotions {
         moves.push(find(transaction, promotion).await?);
     }
-    let group: Vec<u32> = moves.iter().flat_map(Moves::replaced).collect();
-    let ancestry = Ancestry::of(transaction, &group).await?;
+    let successions = moves.iter().flat_map(|moves| &moves.successions);
+    let replaced: Vec<u32> = successions.map(|succession| succession.live).collect();
+    let ancestry = Ancestry::of(transaction, &replaced).await?;
+    let group: Vec<u32> = moves.iter().filter_map(|moves| moves.live).chain(replaced).collect();
     let mut ready = Vec::new();
     for (promotion, moves) in promotions.iter().zip(&moves) {
         for succession in &moves.successions {
             ready.push(prepare(transaction, succession, &group, &ancestry).await?);
         }
-        if moves.successions.is_empty() {
+        if let Some(exchange) = &moves.exchange {
+            ready.push(Ready { first: exchange.advances.clone(), ..Ready::default() });
+        }
+        if moves.live.is_none() {
             ready.push(Ready { first: first_statements(transaction, promotion).await?, ..Ready::default() });
         }
     }
@@ -105,10 +115,13 @@ pub(crate) async fn promote(
     let mut changes = Vec::new();
     for (promotion, moves) in promotions.iter().zip(&moves) {
         versions::shift_backup(transaction, promotion.table).await?;
-        let replaced = (!moves.successions.is_empty()).then_some(promotion.table);
+        let replaced = moves.live.map(|_| promotion.table);
         changes.push(
-            versions::record(transaction, promotion.table, promotion.becoming, Strategy::Rename, replaced).await?,
+            versions::record(transaction, promotion.table, promotion.becoming, moves.strategy(), replaced).await?,
         );
+        if let Some(exchange) = &moves.exchange {
+            exchange.make_backup(transaction, promotion.table).await?;
+        }
     }
     lock_readers_out(transaction, &ready, &ancestry, lock_timeout).await?;
     for ready in &ready {
@@ -136,13 +149,31 @@ async fn find(transaction: &Transaction<'_>, promotion: &Promotion<'_>) -> Resul
     let live = Schema::Live.table(promotion.table);
     let Some(oid) = catalog::find(transaction, &live).await? else { return Ok(Moves::default()) };
     execute(transaction, &format!("lock table {live} in share update exclusive mode")).await?;
+    let is_kept = promotion.kept_as.is_some();
+    if catalog::is_partitioned(transaction, oid).await? {
+        let exchange = Exchange::begin(transaction, oid, candidate).await?;
+        let successions = exchange.leaves.iter().map(|leaf| Succession {
+            live: leaf.live,
+            candidate: leaf.candidate.clone(),
+            retired: leaf.retired.clone(),
+            is_kept,
+        });
+        return Ok(Moves { live: Some(oid), successions: successions.collect(), exchange: Some(exchange) });
+    }
+    let own = catalog::get(transaction, &candidate.name).await?;
+    if catalog::is_partitioned(transaction, own).await? {
+        return Err(Error::new(
+            ErrorName::LiveChanged,
+            format!("{live} is no longer partitioned as {} is", candidate.name),
+        ));
+    }
     let succession = Succession {
         live: oid,
         candidate: candidate.clone(),
         retired: versions::backup(promotion.table),
-        is_kept: promotion.kept_as.is_some(),
+        is_kept,
     };
-    Ok(Moves { successions: vec![succession] })
+    Ok(Moves { live: Some(oid), successions: vec![succession], exchange: None })
 }
 
 async fn prepare(

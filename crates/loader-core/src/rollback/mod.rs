@@ -11,6 +11,7 @@ use tokio_postgres::{Client, Transaction};
 
 use self::request::Request;
 use crate::build::construction::{construct, construct_copies};
+use crate::build::successions;
 use crate::catalog;
 use crate::database::connect::Session;
 use crate::database::control_schema::{self, Schema};
@@ -25,7 +26,7 @@ use crate::publish::promote::{Promotion, promote};
 use crate::publish::{PublishSettings, Strategy, in_place, locks};
 use crate::succession::moving::rename_whole;
 use crate::succession::versions::{self, Becoming, Version};
-use crate::succession::{Candidate, materialized};
+use crate::succession::{Candidate, kept_partitions, materialized};
 
 /// What the deployment sets for a rollback.
 #[derive(Debug, Clone, Copy)]
@@ -104,7 +105,9 @@ pub async fn roll_back(
         name: target.place()?,
         suffix: staging::suffix(&current.run_id),
     };
-    if strategy == Strategy::Rename {
+    if strategy != Strategy::Merge {
+        // A publish that was cut off after its commit has left some.
+        kept_partitions::attach(session.client().await?, table).await?;
         build(session, table, &candidate, settings, deadline).await?;
     }
     let client = session.client().await?;
@@ -148,9 +151,12 @@ async fn build(
     let Some(live) = catalog::find(client, &live_name).await? else { return Ok(()) };
     let subject = Subject { staging: &candidate.name, live: Some(&live_name), rows: 0, together: &[] };
     gate::verdict(&gate::check_incoming_keys(client, &subject).await?)?;
-    construct(session, live, candidate, &[], settings.sessions, deadline).await?;
-    materialized::build_copies(session.client().await?, live, candidate).await?;
-    construct_copies(session, live, candidate, settings.sessions, deadline).await.map(|_| ())
+    for (live, candidate) in successions(session.client().await?, live, candidate).await? {
+        construct(session, live, &candidate, &[], settings.sessions, deadline).await?;
+        materialized::build_copies(session.client().await?, live, &candidate).await?;
+        construct_copies(session, live, &candidate, settings.sessions, deadline).await?;
+    }
+    Ok(())
 }
 
 async fn attempt(

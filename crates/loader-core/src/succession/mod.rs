@@ -6,6 +6,7 @@
 //! table; the build makes what takes long, the publish the rest.
 
 pub(crate) mod ancestry;
+pub(crate) mod kept_partitions;
 pub(crate) mod likeness;
 pub(crate) mod materialized;
 pub(crate) mod moving;

@@ -285,6 +285,16 @@ pub(crate) async fn advances_of(client: &impl GenericClient, table: &QualifiedNa
     advances(client, &Candidate { name: table.clone(), suffix: String::new() }, &own, &own).await
 }
 
+/// Writes the statements that put a live table's sequences past a candidate's rows.
+pub(crate) async fn advances_past(
+    client: &impl GenericClient,
+    candidate: &Candidate,
+    live: u32,
+) -> Result<Vec<String>> {
+    let own = catalog::sequences(client, catalog::get(client, &candidate.name).await?).await?;
+    advances(client, candidate, &own, &catalog::sequences(client, live).await?).await
+}
+
 /// Writes the statements that put the sequences past the candidate's rows. Nobody
 /// can draw a number while they are executed, as the table is locked.
 async fn advances(
