@@ -27,9 +27,13 @@ use crate::identifier::{Identifier, QualifiedName};
 /// What is done when one of these statements fails.
 const READING: &str = "reading what hangs on the table";
 
-/// Has every name qualified for the rest of the transaction.
+/// Has every name qualified for the rest of the transaction. The catalog is read
+/// with queries that are long and quick: compiling them takes seconds.
 pub(crate) async fn qualify_all(client: &impl GenericClient) -> Result<()> {
-    client.batch_execute("set local search_path = ''").await.map_err(|error| failure(READING, &error))
+    client
+        .batch_execute("set local search_path = ''; set local jit = off")
+        .await
+        .map_err(|error| failure(READING, &error))
 }
 
 /// Finds a relation; none if there is nothing of that name.
