@@ -27,13 +27,10 @@ use crate::identifier::{Identifier, QualifiedName};
 /// What is done when one of these statements fails.
 const READING: &str = "reading what hangs on the table";
 
-/// Has every name qualified for the rest of the transaction. The catalog is read
-/// with queries that are long and quick: compiling them takes seconds.
+/// Has every name qualified for the rest of the transaction, and the queries of the
+/// catalog executed as they are: to compile them takes longer than to run them.
 pub(crate) async fn qualify_all(client: &impl GenericClient) -> Result<()> {
-    client
-        .batch_execute("set local search_path = ''; set local jit = off")
-        .await
-        .map_err(|error| failure(READING, &error))
+    client.batch_execute("set local search_path = ''; set local jit = off").await.map_err(|error| failure(READING, &error))
 }
 
 /// Finds a relation; none if there is nothing of that name.
