@@ -116,6 +116,9 @@ pub async fn build(
         .map_err(|error| failure("analysing the staging table", &error))?;
     figures.extend(gate::check_rows(client, &subject, definition, left(deadline)).await?);
     figures.extend(gate::check_incoming_keys(client, &subject).await?);
+    if let (Some(live), Strategy::Partition) = (live, strategy) {
+        figures.extend(keys_to_partitions(client, live, &candidate, &together).await?);
+    }
     pass(client, &current, &figures).await?;
     if let (Some(live), true) = (live, strategy != Strategy::Merge) {
         for (live, candidate) in successions(client, live, &candidate).await? {
@@ -153,6 +156,22 @@ pub(crate) async fn successions(
     let found = partitions::successions(&transaction, live, candidate).await?;
     transaction.commit().await.map_err(doing)?;
     Ok(found)
+}
+
+/// Checks the foreign keys of other tables that refer to single partitions.
+pub(crate) async fn keys_to_partitions(
+    client: &mut Client,
+    live: u32,
+    candidate: &Candidate,
+    together: &[(QualifiedName, QualifiedName)],
+) -> Result<Vec<GateFigure>> {
+    let mut figures = Vec::new();
+    for (live, candidate) in successions(client, live, candidate).await? {
+        let live = catalog::name_of(client, live).await?;
+        let subject = Subject { staging: &candidate.name, live: Some(&live), rows: 0, together };
+        figures.extend(gate::check_keys_to_partition(client, &subject).await?);
+    }
+    Ok(figures)
 }
 
 /// Keeps what the gates found, and stops where one has failed.

@@ -54,7 +54,10 @@ async fn grow(
     own: &QualifiedName,
 ) -> Result<()> {
     let rows = transaction
-        .query("select inhrelid::oid from pg_catalog.pg_inherits where inhparent = $1 order by inhrelid", &[&live])
+        .query(
+            "select inhrelid::oid from pg_catalog.pg_inherits where inhparent = $1 order by inhrelid",
+            &[&live],
+        )
         .await
         .map_err(|error| failure(DOING, &error))?;
     for row in rows {

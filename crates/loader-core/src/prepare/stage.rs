@@ -194,6 +194,13 @@ async fn take_over(
     // Whoever still writes for the run before commits first; its ledger rows move
     // along. Whoever comes later finds its run failed and its table renamed.
     staging::lock(transaction, &old, "access exclusive", TAKE_OVER_TIMEOUT_MS).await?;
+    let (old_name, new_name) = (Schema::Staging.table(&old), Schema::Staging.table(name));
+    let (old_oid, new_oid) =
+        (catalog::get(transaction, &old_name).await?, catalog::get(transaction, &new_name).await?);
+    // The strategy may be another one now.
+    if catalog::is_partitioned(transaction, old_oid).await? != catalog::is_partitioned(transaction, new_oid).await? {
+        return Ok(None);
+    }
     // They were filled with what was loaded then.
     materialized::drop_copies(transaction, &Schema::Staging.table(&old)).await?;
     for statement in [

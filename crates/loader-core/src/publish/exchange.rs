@@ -60,9 +60,9 @@ impl Exchange {
         let mut leaves = Vec::new();
         for (live, name) in pairs.leaves {
             let own = catalog::get(transaction, &name).await?;
-            let place = Membership::of(transaction, own).await?.ok_or_else(|| {
-                Error::new(ErrorName::Internal, format!("{name} is no partition"))
-            })?;
+            let place = Membership::of(transaction, own)
+                .await?
+                .ok_or_else(|| Error::new(ErrorName::Internal, format!("{name} is no partition")))?;
             execute(transaction, &place.detach(&name)).await?;
             let live_name = catalog::name_of(transaction, live).await?;
             leaves.push(Leaf {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio_postgres::Transaction;
 
-use crate::catalog::dependents::{Dependents, IncomingKey, dependents, fingerprint};
 use crate::catalog;
+use crate::catalog::dependents::{Dependents, IncomingKey, dependents, fingerprint};
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::error::{Error, ErrorName, Result};
@@ -68,7 +68,8 @@ struct Ready {
     dependents: Dependents,
     incoming: Vec<Referring>,
     fingerprint: String,
-    /// What is done to make a first version live.
+    /// What is done without a replacement: the move of a first version, or of the
+    /// sequences of a table that stays.
     first: Vec<String>,
 }
 
@@ -117,7 +118,8 @@ pub(crate) async fn promote(
         versions::shift_backup(transaction, promotion.table).await?;
         let replaced = moves.live.map(|_| promotion.table);
         changes.push(
-            versions::record(transaction, promotion.table, promotion.becoming, moves.strategy(), replaced).await?,
+            versions::record(transaction, promotion.table, promotion.becoming, moves.strategy(), replaced)
+                .await?,
         );
         if let Some(exchange) = &moves.exchange {
             exchange.make_backup(transaction, promotion.table).await?;
@@ -193,8 +195,7 @@ async fn prepare(
     let dependents = dependents(transaction, live).await?;
     refusal::check(transaction, live, &dependents).await?;
     ancestry::check(transaction, &[live]).await?;
-    let replacement =
-        Replacement::read(transaction, live, candidate.clone(), retired.clone(), group).await?;
+    let replacement = Replacement::read(transaction, live, candidate.clone(), retired.clone(), group).await?;
     if !replacement.likeness.is_built() {
         return Err(Error::new(
             ErrorName::LiveChanged,
@@ -229,9 +230,7 @@ async fn prepare_copies(
     dependents: &Dependents,
 ) -> Result<Vec<(Replacement, bool)>> {
     let mut copies = Vec::new();
-    for copied in
-        materialized::find_copies(transaction, live, candidate, &dependents.materialized).await?
-    {
+    for copied in materialized::find_copies(transaction, live, candidate, &dependents.materialized).await? {
         let away = candidate.retiring(&copied.live.name.name, copied.live.oid);
         let copy = Replacement::read(
             transaction,
@@ -292,10 +291,7 @@ async fn refer_to_candidate(
 }
 
 /// Makes the foreign keys between tables that are published together.
-async fn refer_within(
-    transaction: &Transaction<'_>,
-    ready: &[Ready],
-) -> Result<()> {
+async fn refer_within(transaction: &Transaction<'_>, ready: &[Ready]) -> Result<()> {
     for one in ready.iter().filter_map(|ready| ready.replacement.as_ref()) {
         for reference in &one.likeness.references_within {
             let target = ready
@@ -326,7 +322,10 @@ async fn lock_readers_out(
     statements.extend(ready.iter().flat_map(|ready| ready.dependents.locks.iter().cloned()));
     for ready in ready {
         statements.extend(
-            ready.incoming.iter().map(|referring| format!("lock table {} in access exclusive mode", referring.key.child)),
+            ready
+                .incoming
+                .iter()
+                .map(|referring| format!("lock table {} in access exclusive mode", referring.key.child)),
         );
     }
     statements.extend(ancestry.locks());

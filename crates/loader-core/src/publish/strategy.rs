@@ -6,8 +6,8 @@ use tokio_postgres::Transaction;
 use super::in_place::no_key;
 use super::merge::key_of;
 use super::refusal;
-use crate::catalog::dependents::dependents;
 use crate::catalog;
+use crate::catalog::dependents::dependents;
 use crate::database::control_schema::Schema;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
@@ -92,7 +92,9 @@ pub(crate) async fn foresee(
         Some(Strategy::Rename) if is_partitioned => {
             return Err(Error::new(
                 ErrorName::InvalidDefinition,
-                format!("{table} is partitioned: it stays, and its partitions are exchanged; drop strategy = \"rename\" from the definition"),
+                format!(
+                    "{table} is partitioned: it stays, and its partitions are exchanged; drop strategy = \"rename\" from the definition"
+                ),
             ));
         }
         // What no other table can take over, this one keeps.
@@ -109,7 +111,10 @@ pub(crate) async fn foresee(
     }
     ancestry::check(transaction, &replaced).await?;
     if is_partitioned {
-        return Ok((Strategy::Partition, "the live table is partitioned: its partitions are exchanged".to_owned()));
+        return Ok((
+            Strategy::Partition,
+            "the live table is partitioned: its partitions are exchanged".to_owned(),
+        ));
     }
     Ok((Strategy::Rename, "everything that hangs on the live table can be kept".to_owned()))
 }

@@ -11,7 +11,7 @@ use tokio_postgres::{Client, Transaction};
 
 use self::request::Request;
 use crate::build::construction::{construct, construct_copies};
-use crate::build::successions;
+use crate::build::{keys_to_partitions, successions};
 use crate::catalog;
 use crate::database::connect::Session;
 use crate::database::control_schema::{self, Schema};
@@ -151,6 +151,9 @@ async fn build(
     let Some(live) = catalog::find(client, &live_name).await? else { return Ok(()) };
     let subject = Subject { staging: &candidate.name, live: Some(&live_name), rows: 0, together: &[] };
     gate::verdict(&gate::check_incoming_keys(client, &subject).await?)?;
+    if catalog::is_partitioned(client, live).await? {
+        gate::verdict(&keys_to_partitions(client, live, candidate, &[]).await?)?;
+    }
     for (live, candidate) in successions(session.client().await?, live, candidate).await? {
         construct(session, live, &candidate, &[], settings.sessions, deadline).await?;
         materialized::build_copies(session.client().await?, live, &candidate).await?;

@@ -92,7 +92,9 @@ impl Ancestry {
         children
             .map(|child| format!("lock table {child} in access exclusive mode"))
             .chain(
-                self.ancestors.iter().map(|(_, name)| format!("lock table {only}{name} in access exclusive mode")),
+                self.ancestors
+                    .iter()
+                    .map(|(_, name)| format!("lock table {only}{name} in access exclusive mode")),
             )
             .collect()
     }
@@ -165,9 +167,7 @@ async fn derived(client: &impl GenericClient, key: u32) -> Result<Vec<Derived>> 
         .await
         .map_err(|error| failure(DOING, &error))?
         .iter()
-        .map(|row| {
-            Ok(Derived { tables: (row.get(0), row.get(1)), name: catalog::identifier(row.get(2))? })
-        })
+        .map(|row| Ok(Derived { tables: (row.get(0), row.get(1)), name: catalog::identifier(row.get(2))? }))
         .collect()
 }
 
@@ -177,11 +177,8 @@ async fn derived(client: &impl GenericClient, key: u32) -> Result<Vec<Derived>> 
 /// # Errors
 /// `LiveNotReplaceable`, naming every such object and the way out.
 pub(crate) async fn check(client: &impl GenericClient, replaced: &[u32]) -> Result<()> {
-    let unfit: Option<String> = client
-        .query_one(UNFIT, &[&replaced])
-        .await
-        .map_err(|error| failure(DOING, &error))?
-        .get(0);
+    let unfit: Option<String> =
+        client.query_one(UNFIT, &[&replaced]).await.map_err(|error| failure(DOING, &error))?.get(0);
     let Some(unfit) = unfit else { return Ok(()) };
     Err(Error::new(ErrorName::LiveNotReplaceable, format!("its partitions can't be exchanged: {unfit}")))
 }

@@ -224,7 +224,10 @@ pub(crate) async fn complete(
     if !catalog::is_partitioned(transaction, own).await? {
         return Err(Error::new(
             ErrorName::LiveNotReplaceable,
-            format!("{live_name} is partitioned by now and {} is not; change that, or load it again", candidate.name),
+            format!(
+                "{live_name} is partitioned by now and {} is not; change that, or load it again",
+                candidate.name
+            ),
         ));
     }
     let pairs = pair(transaction, live, own).await?;
