@@ -156,3 +156,13 @@ create table if not exists loader.version_change (
     changed_at          timestamptz not null default clock_timestamp(),
     primary key (table_name, run_id)
 );
+
+-- Partitions of kept versions that are not attached to their parents yet, all in the
+-- schema databackup: that is done after the publish, as it looks at their rows.
+create table if not exists loader.kept_partition (
+    table_name          text not null,
+    partition           text primary key,
+    parent              text not null,
+    bound               text not null,
+    kept_at             timestamptz not null default clock_timestamp()
+);

@@ -150,6 +150,19 @@ facts(kind, name, makes, unmakes) as (
       from relation r
       join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not t.tgisinternal and t.tgparentid = 0
     union all
+    -- A trigger of the parent that is in another state on the partition.
+    select 'inherited trigger', t.tgname,
+           concat_ws('; ',
+               format('alter table %s %s trigger %I', $2::text,
+                      case t.tgenabled when 'D' then 'disable' when 'R' then 'enable replica'
+                                       when 'A' then 'enable always' else 'enable' end, t.tgname),
+               format('comment on trigger %I on %s is ', t.tgname, $2::text) || quote_literal(obj_description(t.oid, 'pg_trigger'))),
+           null
+      from relation r
+      join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not t.tgisinternal
+      join pg_catalog.pg_trigger above on above.oid = t.tgparentid
+     where t.tgenabled <> above.tgenabled or obj_description(t.oid, 'pg_trigger') is not null
+    union all
     select 'rule', rulename,
            concat_ws('; ', rtrim(pg_get_ruledef(w.oid), ';'),
                case ev_enabled when 'D' then format('alter table %s disable rule %I', $2::text, rulename)

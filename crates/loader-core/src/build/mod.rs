@@ -16,8 +16,9 @@ use crate::database::run::Run;
 use crate::database::{lease, ledger, run};
 use crate::error::{Error, ErrorName, Result};
 use crate::gate::{self, GateFigure, Subject};
+use crate::identifier::QualifiedName;
 use crate::publish::{Strategy, reconcile};
-use crate::succession::{Candidate, materialized};
+use crate::succession::{Candidate, materialized, partitions};
 
 /// How long a run of a group holds its table while the others are loaded.
 const HELD_FOR_GROUP: Duration = Duration::from_hours(24);
@@ -90,8 +91,11 @@ pub async fn build(
     let strategy = current.strategy.unwrap_or_default();
     if let (Some(live), true) = (live, strategy != Strategy::Merge) {
         let group = group_tables(client, &current).await?;
-        indexes =
-            construction::construct(session, live, &candidate, &group, settings.sessions, deadline).await?;
+        for (live, candidate) in successions(client, live, &candidate).await? {
+            indexes +=
+                construction::construct(session, live, &candidate, &group, settings.sessions, deadline)
+                    .await?;
+        }
     }
     let client = session.client().await?;
     // The planner knows nothing of a table that was never analysed; readers would
@@ -105,12 +109,17 @@ pub async fn build(
     if current.group_id.is_none() {
         figures.extend(gate::check_rows(client, &subject, definition, left(deadline)).await?);
         figures.extend(gate::check_incoming_keys(client, &subject).await?);
+        if let (Some(live), Strategy::Partition) = (live, strategy) {
+            figures.extend(keys_to_partitions(client, live, &candidate, &[]).await?);
+        }
         pass(client, &current, &figures).await?;
     }
     if let (Some(live), true) = (live, strategy != Strategy::Merge) {
-        materialized::build_copies(client, live, &candidate).await?;
-        indexes +=
-            construction::construct_copies(session, live, &candidate, settings.sessions, deadline).await?;
+        for (live, candidate) in successions(client, live, &candidate).await? {
+            materialized::build_copies(session.client().await?, live, &candidate).await?;
+            indexes += construction::construct_copies(session, live, &candidate, settings.sessions, deadline)
+                .await?;
+        }
     }
     let client = session.client().await?;
     lease::check(client, &current.run_id, event.attempt).await?;
@@ -124,6 +133,39 @@ pub async fn build(
         rows,
         indexes,
     })
+}
+
+/// Lists what is replaced, each with its candidate, which is made where it is
+/// lacking.
+///
+/// # Errors
+/// Those of [`partitions::successions`].
+pub(crate) async fn successions(
+    client: &mut Client,
+    live: u32,
+    candidate: &Candidate,
+) -> Result<Vec<(u32, Candidate)>> {
+    let doing = |error: tokio_postgres::Error| failure("pairing the tables with their successors", &error);
+    let transaction = client.transaction().await.map_err(doing)?;
+    let found = partitions::successions(&transaction, live, candidate).await?;
+    transaction.commit().await.map_err(doing)?;
+    Ok(found)
+}
+
+/// Checks the foreign keys of other tables that refer to single partitions.
+pub(crate) async fn keys_to_partitions(
+    client: &mut Client,
+    live: u32,
+    candidate: &Candidate,
+    together: &[(QualifiedName, QualifiedName)],
+) -> Result<Vec<GateFigure>> {
+    let mut figures = Vec::new();
+    for (live, candidate) in successions(client, live, candidate).await? {
+        let live = catalog::name_of(client, live).await?;
+        let subject = Subject { staging: &candidate.name, live: Some(&live), rows: 0, together };
+        figures.extend(gate::check_keys_to_partition(client, &subject).await?);
+    }
+    Ok(figures)
 }
 
 /// Keeps what the gates found, and stops where one has failed.
@@ -155,5 +197,9 @@ async fn group_tables(client: &Client, current: &Run) -> Result<Vec<u32>> {
         )
         .await
         .map_err(|error| failure("looking for the tables of the group", &error))?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    let mut tables = Vec::new();
+    for row in &rows {
+        tables.extend(catalog::family(client, row.get(0)).await?);
+    }
+    Ok(tables)
 }

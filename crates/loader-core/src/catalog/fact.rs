@@ -19,6 +19,8 @@ pub(crate) enum Phase {
     /// In the publish, after the move: it names the table itself, changes who
     /// may reach it, or names an index.
     After,
+    /// In the publish, when the table is a partition of its parent again.
+    Attached,
 }
 
 macro_rules! fact_kinds {
@@ -79,6 +81,7 @@ fact_kinds! {
     Owner = "owner" in After,
     Grants = "grants" in After,
     Publication = "publication" in After,
+    InheritedTrigger = "inherited trigger" in Attached,
 }
 
 /// A fact about a relation.

@@ -52,6 +52,40 @@ pub(crate) async fn get(client: &impl GenericClient, name: &QualifiedName) -> Re
         .ok_or_else(|| Error::new(ErrorName::Internal, format!("the table {name} is not there")))
 }
 
+/// Says whether a table is partitioned.
+pub(crate) async fn is_partitioned(client: &impl GenericClient, table: u32) -> Result<bool> {
+    client
+        .query_one(
+            "select exists (select 1 from pg_catalog.pg_class where oid = $1 and relkind = 'p')",
+            &[&table],
+        )
+        .await
+        .map(|row| row.get(0))
+        .map_err(|error| failure(READING, &error))
+}
+
+/// Lists a table and all its partitions, on every level.
+pub(crate) async fn family(client: &impl GenericClient, table: u32) -> Result<Vec<u32>> {
+    client
+        .query("select $1::oid union select relid::oid from pg_partition_tree($1::oid) order by 1", &[&table])
+        .await
+        .map(|rows| rows.iter().map(|row| row.get(0)).collect())
+        .map_err(|error| failure(READING, &error))
+}
+
+/// Reads the names of a relation's columns.
+pub(crate) async fn columns(client: &impl GenericClient, oid: u32) -> Result<Vec<String>> {
+    client
+        .query(
+            "select attname::text from pg_catalog.pg_attribute
+              where attrelid = $1 and attnum > 0 and not attisdropped",
+            &[&oid],
+        )
+        .await
+        .map(|rows| rows.iter().map(|row| row.get(0)).collect())
+        .map_err(|error| failure(READING, &error))
+}
+
 /// Reads the name of a relation.
 pub(crate) async fn name_of(client: &impl GenericClient, oid: u32) -> Result<QualifiedName> {
     let row = client

@@ -54,7 +54,7 @@ pub async fn ensure(client: &mut Client) -> Result<()> {
     // else has created the schemas.
     let complete: bool = transaction
         .query_one(
-            "select to_regclass('loader.version_change') is not null
+            "select to_regclass('loader.kept_partition') is not null
                 and to_regnamespace('dataimport') is not null
                 and to_regnamespace('databackup') is not null",
             &[],

@@ -10,7 +10,7 @@ use crate::identifier::Identifier;
 /// Says whether the live table exists.
 ///
 /// # Errors
-/// `LiveNotReplaceable` when something else than a plain table has its
+/// `LiveNotReplaceable` when something else than a table has its
 /// name: it is found out before anything is loaded.
 pub async fn exists(client: &impl GenericClient, table: &Identifier) -> Result<bool> {
     let row = client
@@ -22,8 +22,7 @@ pub async fn exists(client: &impl GenericClient, table: &Identifier) -> Result<b
         .map_err(|error| failure("looking at the live table", &error))?;
     let Some(row) = row else { return Ok(false) };
     let what = match row.get(0) {
-        "r" => return Ok(true),
-        "p" => "a partitioned table",
+        "r" | "p" => return Ok(true),
         "v" => "a view",
         "m" => "a materialized view",
         "f" => "a foreign table",
@@ -35,7 +34,7 @@ pub async fn exists(client: &impl GenericClient, table: &Identifier) -> Result<b
     Err(Error::new(
         ErrorName::LiveNotReplaceable,
         format!(
-            "{} is {what}, and only a plain table can be replaced; load under another name",
+            "{} is {what}, and only a table can be replaced; load under another name",
             Schema::Live.table(table)
         ),
     ))
@@ -56,7 +55,9 @@ pub async fn digest(client: &impl GenericClient, table: &Identifier) -> Result<S
                     from live join pg_attribute on attrelid = live.oid and attnum > 0 and not attisdropped
                     left join pg_attrdef on adrelid = attrelid and adnum = attnum),
                  (select string_agg(conname || pg_get_constraintdef(pg_constraint.oid), chr(10) order by conname)
-                    from live join pg_constraint on conrelid = live.oid and contype = 'c')))",
+                    from live join pg_constraint on conrelid = live.oid and contype = 'c'),
+                 (select string_agg(concat_ws(' ', relid::oid, pg_get_expr(relpartbound, relid)), chr(10) order by relid::oid)
+                    from live cross join pg_partition_tree(live.oid) join pg_class on pg_class.oid = relid where level > 0)))",
             &[&Schema::Live.table(table).to_string()],
         )
         .await

@@ -9,3 +9,4 @@ pub mod ledger;
 pub mod live;
 pub mod run;
 pub mod staging;
+pub(crate) mod staging_tree;

@@ -39,20 +39,29 @@ pub fn create_with_columns(staging: &Identifier, columns: &[ColumnDefinition]) -
     format!("create table {} (\n    {}\n)", Schema::Staging.table(staging), columns.join(",\n    "))
 }
 
-/// Creates a staging table in the image of the live one: columns, defaults,
-/// checks, identities, storage. Indexes and keys are built after the load.
+/// Whether a table in the image of another one is partitioned as that one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Image {
+    /// It holds all rows itself.
+    Plain,
+    /// It has the other one's partition key, if that one has any.
+    Partitioned,
+}
+
+/// Creates a table in the image of a live one: columns, defaults, checks,
+/// identities, storage. Indexes and keys are built after the load.
 ///
 /// # Errors
 /// Those of the database.
 pub(crate) async fn create_like_live(
     transaction: &Transaction<'_>,
-    staging: &Identifier,
+    name: &QualifiedName,
     live: u32,
+    image: Image,
 ) -> Result<()> {
     let doing = "creating the staging table";
-    let name = Schema::Staging.table(staging);
     let statement: String = transaction
-        .query_one(LIKE_LIVE, &[&live, &name.to_string()])
+        .query_one(LIKE_LIVE, &[&live, &name.to_string(), &(image == Image::Partitioned)])
         .await
         .map_err(|error| failure(doing, &error))?
         .get(0);
@@ -67,7 +76,7 @@ pub(crate) async fn create_like_live(
         transaction.batch_execute(&statements).await.map_err(|error| failure(doing, &error))?;
     }
     // The fill factor and its like decide on how the rows are stored.
-    for fact in catalog::facts(transaction, live, &name).await? {
+    for fact in catalog::facts(transaction, live, name).await? {
         if fact.kind == FactKind::Option {
             transaction.batch_execute(&fact.makes).await.map_err(|error| failure(doing, &error))?;
         }
@@ -86,10 +95,13 @@ const IDENTITY_TYPES: &str = "
       join pg_catalog.pg_sequence made on made.seqrelid = pg_get_serial_sequence($2, copied.attname::text)::regclass
      where copied.attrelid = to_regclass($2) and copied.attidentity <> '' and made.seqtypid <> wanted.seqtypid";
 
+/// A partition has its parent's identity, and can't be attached with one of its own.
 const LIKE_LIVE: &str = "
-    select format('create %stable %s (like %I.%I including defaults including constraints including identity \
-                   including generated including storage including compression including comments)%s%s',
+    select format('create %stable %s (like %I.%I including defaults including constraints %s\
+                   including generated including storage including compression including comments)%s%s%s',
                   case c.relpersistence when 'u' then 'unlogged ' else '' end, $2::text, n.nspname, c.relname,
+                  case when not c.relispartition then 'including identity ' end,
+                  ' partition by ' || case when $3 and c.relkind = 'p' then pg_get_partkeydef(c.oid) end,
                   ' using ' || quote_ident(am.amname), ' tablespace ' || quote_ident(s.spcname))
       from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace

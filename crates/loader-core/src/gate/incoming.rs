@@ -19,6 +19,22 @@ use crate::error::Result;
 /// Those of the database. A gate that fails is no error: see
 /// [`verdict`](super::verdict).
 pub async fn check_incoming_keys(client: &mut Client, subject: &Subject<'_>) -> Result<Vec<GateFigure>> {
+    check(client, subject, &[Path::Direct, Path::ThroughParent]).await
+}
+
+/// Checks the foreign keys that refer to a partition itself, when those to the
+/// tables above it are checked there.
+///
+/// # Errors
+/// Those of [`check_incoming_keys`].
+pub(crate) async fn check_keys_to_partition(
+    client: &mut Client,
+    subject: &Subject<'_>,
+) -> Result<Vec<GateFigure>> {
+    check(client, subject, &[Path::Direct]).await
+}
+
+async fn check(client: &mut Client, subject: &Subject<'_>, paths: &[Path]) -> Result<Vec<GateFigure>> {
     let doing = "checking the foreign keys that refer to the table";
     let Some(live) = subject.live else { return Ok(Vec::new()) };
     let transaction =
@@ -26,7 +42,7 @@ pub async fn check_incoming_keys(client: &mut Client, subject: &Subject<'_>) -> 
     see_all_rows(&transaction).await?;
     let mut figures = Vec::new();
     for key in foreign_key::incoming(&transaction, live).await? {
-        if key.path == Path::Own || !key.validated {
+        if !paths.contains(&key.path) || !key.validated {
             continue;
         }
         let gate = format!("foreign key {} of {}", key.name, key.child);

@@ -19,6 +19,7 @@ use tokio_postgres::Transaction;
 
 pub use self::counts::check_counts;
 pub use self::incoming::check_incoming_keys;
+pub(crate) use self::incoming::check_keys_to_partition;
 pub use self::rows::check_rows;
 use crate::database::failure::failure;
 use crate::error::{Error, ErrorName, Result};

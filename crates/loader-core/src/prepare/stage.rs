@@ -9,12 +9,13 @@ use crate::cleanup::drop_staging;
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::database::run::{self, Run};
-use crate::database::staging;
+use crate::database::staging::{self, Image};
+use crate::database::staging_tree;
 use crate::definition::{ColumnDefinition, ColumnsFrom, ResolvedColumn, ResolvedDefinition};
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
-use crate::publish::foresee;
-use crate::succession::materialized;
+use crate::publish::{Strategy, foresee};
+use crate::succession::{Candidate, materialized};
 
 /// How long taking over waits for Lambdas of the run before.
 const TAKE_OVER_TIMEOUT_MS: u64 = 60_000;
@@ -50,7 +51,7 @@ pub(super) async fn stage(
         why = foreseen.1,
         "how it will be published"
     );
-    create(&transaction, current, &name, origin).await?;
+    create(&transaction, current, &name, origin, foreseen.0).await?;
     let columns = columns_of(&transaction, &name, origin).await?;
     let digest = match origin {
         Origin::Live { digest } => Some(digest.clone()),
@@ -79,13 +80,25 @@ async fn create(
     current: &Run,
     name: &Identifier,
     origin: &Origin,
+    strategy: Strategy,
 ) -> Result<()> {
     let live = catalog::find(transaction, &Schema::Live.table(&current.table)).await?;
+    let candidate = Candidate::staging(name, &current.run_id);
+    let like_live = async |live| match strategy {
+        Strategy::Partition => staging_tree::create(transaction, &candidate, live).await,
+        Strategy::Rename | Strategy::Merge => {
+            staging::create_like_live(transaction, &candidate.name, live, Image::Plain).await
+        }
+    };
     match (origin, live) {
-        (Origin::Live { .. }, Some(live)) => staging::create_like_live(transaction, name, live).await,
+        (Origin::Live { .. }, Some(live)) => like_live(live).await,
         (Origin::Definition { columns, .. }, Some(live)) => {
-            staging::create_like_live(transaction, name, live).await?;
-            staging::adapt(transaction, name, live, columns).await
+            like_live(live).await?;
+            staging::adapt(transaction, name, live, columns).await?;
+            match strategy {
+                Strategy::Partition => staging_tree::check_columns(transaction, &candidate, live).await,
+                Strategy::Rename | Strategy::Merge => Ok(()),
+            }
         }
         (Origin::Definition { columns, .. } | Origin::Inferred(columns), _) => transaction
             .batch_execute(&staging::create_with_columns(name, columns))
@@ -193,6 +206,15 @@ async fn take_over(
     // Whoever still writes for the run before commits first; its ledger rows move
     // along. Whoever comes later finds its run failed and its table renamed.
     staging::lock(transaction, &old, "access exclusive", TAKE_OVER_TIMEOUT_MS).await?;
+    let (old_name, new_name) = (Schema::Staging.table(&old), Schema::Staging.table(name));
+    let (old_oid, new_oid) =
+        (catalog::get(transaction, &old_name).await?, catalog::get(transaction, &new_name).await?);
+    // The strategy may be another one now.
+    if catalog::is_partitioned(transaction, old_oid).await?
+        != catalog::is_partitioned(transaction, new_oid).await?
+    {
+        return Ok(None);
+    }
     // They were filled with what was loaded then.
     materialized::drop_copies(transaction, &Schema::Staging.table(&old)).await?;
     for statement in [

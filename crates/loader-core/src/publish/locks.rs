@@ -77,6 +77,10 @@ async fn with_holders(client: &Client, tables: &[Identifier], mut error: Error, 
                                and relation in (
                                    select to_regclass(name) from unnest($1::text[]) as name
                                    union
+                                   select relid from unnest($1::text[]) as name cross join pg_partition_tree(to_regclass(name))
+                                   union
+                                   select relid from unnest($1::text[]) as name cross join pg_partition_ancestors(to_regclass(name)) as relid
+                                   union
                                    select conrelid from pg_constraint
                                     where contype = 'f' and confrelid in (select to_regclass(name) from unnest($1::text[]) as name)
                                    union

@@ -1,6 +1,7 @@
 //! The publish: every listed object is accounted for, the successor is built, and
 //! takes the live table's place in one move, with all that hangs on it.
 
+mod exchange;
 pub(crate) mod in_place;
 pub(crate) mod locks;
 pub mod merge;
@@ -18,7 +19,7 @@ use self::promote::Promotion;
 pub use self::reconcile::{Reconciliation, describe};
 pub use self::strategy::Strategy;
 pub(crate) use self::strategy::foresee;
-use crate::build::pass;
+use crate::build::{keys_to_partitions, pass};
 use crate::catalog;
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
@@ -134,6 +135,10 @@ async fn check_together(client: &mut Client, runs: &[Run]) -> Result<()> {
         let mut figures = gate::check_counts(client, &subject, definition).await?;
         figures.extend(gate::check_rows(client, &subject, definition, GATE_TIMEOUT).await?);
         figures.extend(gate::check_incoming_keys(client, &subject).await?);
+        if let (Some(live), Some(Strategy::Partition)) = (catalog::find(client, live).await?, run.strategy) {
+            let candidate = Candidate::staging(run.loading()?.1, &run.run_id);
+            figures.extend(keys_to_partitions(client, live, &candidate, &others).await?);
+        }
         pass(client, run, &figures).await?;
     }
     Ok(())

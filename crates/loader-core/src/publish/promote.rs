@@ -10,10 +10,12 @@ use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::{Identifier, QualifiedName};
+use crate::succession::ancestry::{self, Ancestry};
 use crate::succession::moving::{Replacement, rename_whole};
 use crate::succession::versions::{self, Becoming};
 use crate::succession::{Candidate, materialized};
 
+use super::exchange::Exchange;
 use super::{Strategy, refusal};
 
 const DOING: &str = "publishing";
@@ -31,14 +33,43 @@ pub(crate) struct Promotion<'a> {
     pub(crate) becoming: Becoming<'a>,
 }
 
+/// What a promotion replaces: the live table, or all of its partitions.
+#[derive(Debug, Default)]
+struct Moves {
+    /// The live table, if there is one.
+    live: Option<u32>,
+    successions: Vec<Succession>,
+    /// What else an exchange of partitions does.
+    exchange: Option<Exchange>,
+}
+
+impl Moves {
+    fn strategy(&self) -> Strategy {
+        if self.exchange.is_some() { Strategy::Partition } else { Strategy::Rename }
+    }
+}
+
+/// A live table and what takes its place.
+#[derive(Debug)]
+struct Succession {
+    live: u32,
+    candidate: Candidate,
+    /// Where the live one goes.
+    retired: QualifiedName,
+    /// Whether the candidate was live before.
+    is_kept: bool,
+}
+
 /// A table that is ready to be moved.
+#[derive(Default)]
 struct Ready {
     replacement: Option<Replacement>,
     materialized: Vec<(Replacement, bool)>,
     dependents: Dependents,
     incoming: Vec<Referring>,
     fingerprint: String,
-    /// What is done to make a first version live.
+    /// What is done without a replacement: the move of a first version, or of the
+    /// sequences of a table that stays.
     first: Vec<String>,
 }
 
@@ -61,28 +92,37 @@ pub(crate) async fn promote(
     lock_timeout: Duration,
 ) -> Result<()> {
     catalog::qualify_all(transaction).await?;
-    let mut group = Vec::new();
+    let mut moves = Vec::new();
     for promotion in promotions {
-        let live = Schema::Live.table(promotion.table);
-        if let Some(oid) = catalog::find(transaction, &live).await? {
-            // Keeps everybody from altering the table, and nobody from reading it
-            // or writing into it.
-            execute(transaction, &format!("lock table {live} in share update exclusive mode")).await?;
-            group.push(oid);
+        moves.push(find(transaction, promotion).await?);
+    }
+    let successions = moves.iter().flat_map(|moves| &moves.successions);
+    let replaced: Vec<u32> = successions.map(|succession| succession.live).collect();
+    let ancestry = Ancestry::of(transaction, &replaced).await?;
+    let group: Vec<u32> = moves.iter().filter_map(|moves| moves.live).chain(replaced).collect();
+    let mut ready = Vec::new();
+    for (promotion, moves) in promotions.iter().zip(&moves) {
+        for succession in &moves.successions {
+            ready.push(prepare(transaction, succession, &group, &ancestry).await?);
+        }
+        if let Some(exchange) = &moves.exchange {
+            ready.push(Ready { first: exchange.advances.clone(), ..Ready::default() });
+        }
+        if moves.live.is_none() {
+            ready.push(Ready { first: first_statements(transaction, promotion).await?, ..Ready::default() });
         }
     }
-    let mut ready = Vec::new();
-    for promotion in promotions {
-        ready.push(prepare(transaction, promotion, &group).await?);
-    }
-    refer_within(transaction, promotions, &ready).await?;
-    for (promotion, ready) in promotions.iter().zip(&ready) {
+    refer_within(transaction, &ready).await?;
+    for (promotion, moves) in promotions.iter().zip(&moves) {
         versions::shift_backup(transaction, promotion.table).await?;
-        let replaced = ready.replacement.is_some().then_some(promotion.table);
-        versions::record(transaction, promotion.table, promotion.becoming, Strategy::Rename, replaced)
+        let replaced = moves.live.map(|_| promotion.table);
+        versions::record(transaction, promotion.table, promotion.becoming, moves.strategy(), replaced)
             .await?;
+        if let Some(exchange) = &moves.exchange {
+            exchange.make_backup(transaction, promotion.table).await?;
+        }
     }
-    lock_readers_out(transaction, &ready, lock_timeout).await?;
+    lock_readers_out(transaction, &ready, &ancestry, lock_timeout).await?;
     for ready in &ready {
         if let Some(replacement) = &ready.replacement
             && fingerprint(transaction, replacement.live).await? != ready.fingerprint
@@ -93,43 +133,98 @@ pub(crate) async fn promote(
             ));
         }
     }
-    let statements: Vec<String> = ready.iter().flat_map(statements).collect();
-    execute(transaction, &statements.join(";\n")).await
+    execute(transaction, &statements(&ready, &ancestry).join(";\n")).await?;
+    ancestry.bind(transaction).await
 }
 
-async fn prepare(transaction: &Transaction<'_>, promotion: &Promotion<'_>, group: &[u32]) -> Result<Ready> {
+/// Finds what a promotion replaces, and keeps everybody from altering it, and nobody
+/// from reading it or writing into it.
+async fn find(transaction: &Transaction<'_>, promotion: &Promotion<'_>) -> Result<Moves> {
     let candidate = &promotion.candidate;
     if let Some(kept_as) = &promotion.kept_as {
         rename_whole(transaction, kept_as, &candidate.name.name, &candidate.suffix).await?;
+    }
+    let live = Schema::Live.table(promotion.table);
+    let Some(oid) = catalog::find(transaction, &live).await? else { return Ok(Moves::default()) };
+    execute(transaction, &format!("lock table {live} in share update exclusive mode")).await?;
+    let is_kept = promotion.kept_as.is_some();
+    if catalog::is_partitioned(transaction, oid).await? {
+        let exchange = Exchange::begin(transaction, oid, candidate).await?;
+        let successions = exchange.leaves.iter().map(|leaf| Succession {
+            live: leaf.live,
+            candidate: leaf.candidate.clone(),
+            retired: leaf.retired.clone(),
+            is_kept,
+        });
+        return Ok(Moves { live: Some(oid), successions: successions.collect(), exchange: Some(exchange) });
+    }
+    let own = catalog::get(transaction, &candidate.name).await?;
+    if catalog::is_partitioned(transaction, own).await? {
+        return Err(Error::new(
+            ErrorName::LiveChanged,
+            format!("{live} is no longer partitioned as {} is", candidate.name),
+        ));
+    }
+    let succession = Succession {
+        live: oid,
+        candidate: candidate.clone(),
+        retired: versions::backup(promotion.table),
+        is_kept,
+    };
+    Ok(Moves { live: Some(oid), successions: vec![succession], exchange: None })
+}
+
+async fn prepare(
+    transaction: &Transaction<'_>,
+    succession: &Succession,
+    group: &[u32],
+    ancestry: &Ancestry,
+) -> Result<Ready> {
+    let Succession { live, candidate, retired, is_kept } = succession;
+    let live = *live;
+    if *is_kept {
         // Keys are checked with the rights of a table's owner, who may not use the
         // schema that it is in until it is live.
         execute(transaction, &format!("alter table {} owner to current_user", candidate.name)).await?;
     }
-    let live_name = Schema::Live.table(promotion.table);
-    let Some(live) = catalog::find(transaction, &live_name).await? else {
-        return Ok(Ready {
-            replacement: None,
-            materialized: Vec::new(),
-            dependents: Dependents::default(),
-            incoming: Vec::new(),
-            fingerprint: String::new(),
-            first: first_statements(transaction, promotion).await?,
-        });
-    };
     let fingerprint = fingerprint(transaction, live).await?;
     let dependents = dependents(transaction, live).await?;
     refusal::check(transaction, live, &dependents).await?;
-    let retired = versions::backup(promotion.table);
-    let replacement = Replacement::read(transaction, live, candidate.clone(), retired, group).await?;
+    ancestry::check(transaction, &[live]).await?;
+    let replacement = Replacement::read(transaction, live, candidate.clone(), retired.clone(), group).await?;
     if !replacement.likeness.is_built() {
         return Err(Error::new(
             ErrorName::LiveChanged,
             format!(
-                "{live_name} was altered after the build of its successor: {}",
+                "{} was altered after the build of its successor: {}",
+                replacement.live_name,
                 replacement.likeness.missing()
             ),
         ));
     }
+    let copies = prepare_copies(transaction, live, candidate, &dependents).await?;
+    let incoming =
+        refer_to_candidate(transaction, live, candidate, &dependents.incoming, group, ancestry).await?;
+    for replacement in std::iter::once(&replacement).chain(copies.iter().map(|(copy, _)| copy)) {
+        execute(transaction, &replacement.likeness.before.join(";\n")).await?;
+    }
+    Ok(Ready {
+        replacement: Some(replacement),
+        materialized: copies,
+        dependents,
+        incoming,
+        fingerprint,
+        first: Vec::new(),
+    })
+}
+
+/// Readies the copies of materialized views that the build has made.
+async fn prepare_copies(
+    transaction: &Transaction<'_>,
+    live: u32,
+    candidate: &Candidate,
+    dependents: &Dependents,
+) -> Result<Vec<(Replacement, bool)>> {
     let mut copies = Vec::new();
     for copied in materialized::find_copies(transaction, live, candidate, &dependents.materialized).await? {
         let away = candidate.retiring(&copied.live.name.name, copied.live.oid);
@@ -149,18 +244,7 @@ async fn prepare(transaction: &Transaction<'_>, promotion: &Promotion<'_>, group
         }
         copies.push((copy, copied.is_filled_late));
     }
-    let incoming = refer_to_candidate(transaction, live, candidate, &dependents.incoming, group).await?;
-    for replacement in std::iter::once(&replacement).chain(copies.iter().map(|(copy, _)| copy)) {
-        execute(transaction, &replacement.likeness.before.join(";\n")).await?;
-    }
-    Ok(Ready {
-        replacement: Some(replacement),
-        materialized: copies,
-        dependents,
-        incoming,
-        fingerprint,
-        first: Vec::new(),
-    })
+    Ok(copies)
 }
 
 /// Gives other tables a second foreign key, to the candidate, which takes the
@@ -173,12 +257,13 @@ async fn refer_to_candidate(
     candidate: &Candidate,
     keys: &[IncomingKey],
     group: &[u32],
+    ancestry: &Ancestry,
 ) -> Result<Vec<Referring>> {
     let oid = catalog::get(transaction, &candidate.name).await?;
     let mut referring = Vec::new();
     for key in keys {
         let child = catalog::get(transaction, &key.child).await?;
-        if group.contains(&child) {
+        if group.contains(&child) || ancestry.contains(child) {
             // That table is replaced too; its successor refers to this one's.
             continue;
         }
@@ -202,17 +287,14 @@ async fn refer_to_candidate(
 }
 
 /// Makes the foreign keys between tables that are published together.
-async fn refer_within(
-    transaction: &Transaction<'_>,
-    promotions: &[Promotion<'_>],
-    ready: &[Ready],
-) -> Result<()> {
+async fn refer_within(transaction: &Transaction<'_>, ready: &[Ready]) -> Result<()> {
     for one in ready.iter().filter_map(|ready| ready.replacement.as_ref()) {
         for reference in &one.likeness.references_within {
-            let target = ready.iter().zip(promotions).find_map(|(ready, promotion)| {
-                let live = ready.replacement.as_ref()?.live;
-                (live == reference.table).then_some(&promotion.candidate.name)
-            });
+            let target = ready
+                .iter()
+                .filter_map(|ready| ready.replacement.as_ref())
+                .find(|replacement| replacement.live == reference.table)
+                .map(|replacement| &replacement.candidate.name);
             let Some(target) = target else { continue };
             let statement = reference.statement.replacen("%T", &target.to_string(), 1);
             transaction
@@ -229,6 +311,7 @@ async fn refer_within(
 async fn lock_readers_out(
     transaction: &Transaction<'_>,
     ready: &[Ready],
+    ancestry: &Ancestry,
     lock_timeout: Duration,
 ) -> Result<()> {
     let mut statements = vec![format!("set local lock_timeout = {}", lock_timeout.as_millis().max(1))];
@@ -241,16 +324,32 @@ async fn lock_readers_out(
                 .map(|referring| format!("lock table {} in access exclusive mode", referring.key.child)),
         );
     }
+    statements.extend(ancestry.locks());
     for replacement in ready.iter().filter_map(|ready| ready.replacement.as_ref()) {
         statements.push(format!("lock table only {} in access exclusive mode", replacement.live_name));
     }
     execute(transaction, &statements.join(";\n")).await
 }
 
-fn statements(ready: &Ready) -> Vec<String> {
-    let mut statements = ready.first.clone();
-    let Some(replacement) = &ready.replacement else { return statements };
-    statements.extend(replacement.statements());
+/// Writes the whole move.
+fn statements(ready: &[Ready], ancestry: &Ancestry) -> Vec<String> {
+    let mut statements = ancestry.releases();
+    let replacements = || ready.iter().filter_map(|ready| ready.replacement.as_ref());
+    // All partitions leave before one comes: none is searched for another's rows.
+    statements.extend(replacements().flat_map(Replacement::retire));
+    statements.extend(ready.iter().flat_map(|ready| ready.first.iter().cloned()));
+    statements.extend(replacements().flat_map(Replacement::succeed));
+    for is_default in [false, true] {
+        let coming = replacements().filter(|replacement| replacement.is_default_partition() == is_default);
+        statements.extend(coming.flat_map(Replacement::attach));
+    }
+    statements.extend(ready.iter().flat_map(rebinding));
+    statements
+}
+
+/// Writes the statements that bind to the new table what was bound to the old one.
+fn rebinding(ready: &Ready) -> Vec<String> {
+    let mut statements = Vec::new();
     for (copy, _) in &ready.materialized {
         statements.extend(copy.statements());
     }

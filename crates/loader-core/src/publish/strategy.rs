@@ -12,6 +12,7 @@ use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
+use crate::succession::{ancestry, partitions};
 
 /// How a version takes the place of the one before.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,36 +67,67 @@ pub(crate) async fn foresee(
     let Some(live) = catalog::find(transaction, &Schema::Live.table(table)).await? else {
         return Ok((Strategy::Rename, "there is no live table yet".to_owned()));
     };
-    let dependents = dependents(transaction, live).await?;
+    let name = Schema::Live.table(table);
+    let is_partitioned = catalog::is_partitioned(transaction, live).await?;
+    // Only what is replaced need let go of what hangs on it.
+    let replaced = if is_partitioned { partitions::leaves(transaction, live).await? } else { vec![live] };
+    let mut refused = Vec::new();
+    for relation in &replaced {
+        refused.extend(dependents(transaction, *relation).await?.refused);
+    }
     let has_key = match key {
         Some(_) => true,
-        None => key_of(transaction, &Schema::Live.table(table)).await?.is_some(),
+        None => key_of(transaction, &name).await?.is_some(),
     };
     // A rule may turn a change of rows into another one, or into none.
     let has_rules = has_rules(transaction, live).await?;
     match asked {
-        Some(Strategy::Merge) if has_rules => Err(Error::new(
-            ErrorName::LiveNotReplaceable,
-            format!(
-                "the rows of {table} can't be changed in place, as it has rules: drop them, or choose another strategy"
-            ),
-        )),
-        Some(Strategy::Merge) if has_key => Ok((Strategy::Merge, "the definition says so".to_owned())),
-        Some(Strategy::Merge) => Err(no_key(&Schema::Live.table(table))),
-        Some(Strategy::Partition) => Err(Error::new(
-            ErrorName::InvalidDefinition,
-            format!("the strategy partition is for partitioned tables, and {table} is none"),
-        )),
-        // What no other table can take over, this one keeps.
-        None if has_key && !has_rules && !dependents.refused.is_empty() => Ok((
-            Strategy::Merge,
-            format!("these hold on to the live table itself: {}", dependents.refused.join(", ")),
-        )),
-        Some(Strategy::Rename) | None => {
-            refusal::check(transaction, live, &dependents).await?;
-            Ok((Strategy::Rename, "everything that hangs on the live table can be kept".to_owned()))
+        Some(Strategy::Merge) if has_rules => {
+            return Err(Error::new(
+                ErrorName::LiveNotReplaceable,
+                format!(
+                    "the rows of {table} can't be changed in place, as it has rules: drop them, or choose another strategy"
+                ),
+            ));
         }
+        Some(Strategy::Merge) if has_key => {
+            return Ok((Strategy::Merge, "the definition says so".to_owned()));
+        }
+        Some(Strategy::Merge) => return Err(no_key(&name)),
+        Some(Strategy::Partition) if !is_partitioned => {
+            return Err(Error::new(
+                ErrorName::InvalidDefinition,
+                format!("the strategy partition is for partitioned tables, and {table} is none"),
+            ));
+        }
+        Some(Strategy::Rename) if is_partitioned => {
+            return Err(Error::new(
+                ErrorName::InvalidDefinition,
+                format!(
+                    "{table} is partitioned: it stays, and its partitions are exchanged; drop strategy = \"rename\" from the definition"
+                ),
+            ));
+        }
+        // What no other table can take over, this one keeps.
+        None if has_key && !has_rules && !refused.is_empty() => {
+            return Ok((
+                Strategy::Merge,
+                format!("these hold on to the live table itself: {}", refused.join(", ")),
+            ));
+        }
+        Some(_) | None => {}
     }
+    for relation in &replaced {
+        refusal::check(transaction, *relation, &dependents(transaction, *relation).await?).await?;
+    }
+    ancestry::check(transaction, &replaced).await?;
+    if is_partitioned {
+        return Ok((
+            Strategy::Partition,
+            "the live table is partitioned: its partitions are exchanged".to_owned(),
+        ));
+    }
+    Ok((Strategy::Rename, "everything that hangs on the live table can be kept".to_owned()))
 }
 
 async fn has_rules(transaction: &Transaction<'_>, live: u32) -> Result<bool> {

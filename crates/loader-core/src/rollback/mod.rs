@@ -11,6 +11,7 @@ use tokio_postgres::{Client, Transaction};
 
 use self::request::Request;
 use crate::build::construction::{construct, construct_copies};
+use crate::build::{keys_to_partitions, successions};
 use crate::catalog;
 use crate::database::connect::Session;
 use crate::database::control_schema::{self, Schema};
@@ -25,7 +26,7 @@ use crate::publish::promote::{Promotion, promote};
 use crate::publish::{PublishSettings, Strategy, in_place, locks};
 use crate::succession::moving::rename_whole;
 use crate::succession::versions::{self, Becoming, Version};
-use crate::succession::{Candidate, materialized};
+use crate::succession::{Candidate, kept_partitions, materialized};
 
 /// What the deployment sets for a rollback.
 #[derive(Debug, Clone, Copy)]
@@ -100,7 +101,9 @@ pub async fn roll_back(
     // How the live version came to be: a copy of its rows is kept, or itself.
     let strategy = live.map_or(Strategy::Rename, |version| version.strategy);
     let candidate = Candidate { name: target.place()?, suffix: staging::suffix(&current.run_id) };
-    if strategy == Strategy::Rename {
+    if strategy != Strategy::Merge {
+        // A publish that was cut off after its commit has left some.
+        kept_partitions::attach(session.client().await?, table).await?;
         build(session, table, &candidate, settings, deadline).await?;
     }
     let client = session.client().await?;
@@ -148,9 +151,15 @@ async fn build(
     let Some(live) = catalog::find(client, &live_name).await? else { return Ok(()) };
     let subject = Subject { staging: &candidate.name, live: Some(&live_name), rows: 0, together: &[] };
     gate::verdict(&gate::check_incoming_keys(client, &subject).await?)?;
-    construct(session, live, candidate, &[], settings.sessions, deadline).await?;
-    materialized::build_copies(session.client().await?, live, candidate).await?;
-    construct_copies(session, live, candidate, settings.sessions, deadline).await.map(|_| ())
+    if catalog::is_partitioned(client, live).await? {
+        gate::verdict(&keys_to_partitions(client, live, candidate, &[]).await?)?;
+    }
+    for (live, candidate) in successions(session.client().await?, live, candidate).await? {
+        construct(session, live, &candidate, &[], settings.sessions, deadline).await?;
+        materialized::build_copies(session.client().await?, live, &candidate).await?;
+        construct_copies(session, live, &candidate, settings.sessions, deadline).await?;
+    }
+    Ok(())
 }
 
 async fn attempt(
@@ -178,13 +187,30 @@ async fn attempt(
     };
     if strategy == Strategy::Merge && in_place::has_live(&transaction, &current.table).await? {
         rename_whole(&transaction, &kept_as, &away.name.name, &away.suffix).await?;
-        in_place::change_rows(&transaction, &current.table, &away.name, None, becoming).await?;
+        let key = key_of_versions(&transaction, &current.table, target).await?;
+        in_place::change_rows(&transaction, &current.table, &away.name, key.as_deref(), becoming).await?;
     } else {
         let promotion =
             Promotion { table: &current.table, candidate: away, kept_as: Some(kept_as), becoming };
         promote(&transaction, &[promotion], lock_timeout).await?;
     }
     transaction.commit().await.map_err(|error| failure("committing the rollback", &error))
+}
+
+/// Finds the columns that tell the rows apart where a definition has named them.
+async fn key_of_versions(
+    transaction: &Transaction<'_>,
+    table: &Identifier,
+    target: &Version,
+) -> Result<Option<Vec<Identifier>>> {
+    let live = versions::live(transaction, table).await?;
+    for version in live.iter().chain([target]) {
+        let run = run::find(transaction, &version.run_id).await?;
+        if let Some(key) = run.and_then(|run| run.definition).and_then(|definition| definition.key) {
+            return Ok(Some(key));
+        }
+    }
+    Ok(None)
 }
 
 /// Records the rollback as done and gives the table back; both hold only if the

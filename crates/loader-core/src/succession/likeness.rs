@@ -2,7 +2,7 @@
 
 use tokio_postgres::GenericClient;
 
-use super::Candidate;
+use super::{Candidate, partitions};
 use crate::catalog::{self, Fact, FactKind, Index, Phase, Statistics};
 use crate::error::Result;
 use crate::identifier::Identifier;
@@ -19,6 +19,8 @@ pub(crate) struct Likeness {
     /// Statements of the publish after the move, when the candidate has the live
     /// table's name.
     pub(crate) after: Vec<String>,
+    /// Statements of the publish after that, when the table is a partition again.
+    pub(crate) attached: Vec<String>,
     /// Indexes of the candidate and the live ones whose names they get.
     pub(crate) indexes: Vec<(Index, Index)>,
     /// Extended statistics of the candidate and the live ones whose names they get.
@@ -88,8 +90,19 @@ pub(crate) async fn compare(
     compare_statistics(client, live, oid, candidate, &mut likeness).await?;
     let wanted = catalog::facts(client, live, &candidate.name).await?;
     let wanted_after = catalog::facts(client, live, &live_name).await?;
-    let found = catalog::facts(client, oid, &candidate.name).await?;
-    compare_facts(&wanted, &wanted_after, &found, group, &mut likeness);
+    let mut found = catalog::facts(client, oid, &candidate.name).await?;
+    if let Some(bound) = partitions::bound_check(client, live, &candidate.name).await? {
+        // Its name says what it checks; the database writes it another way.
+        let is_made = found.iter().position(|fact| fact.kind == bound.kind && fact.name == bound.name);
+        match is_made {
+            Some(at) => {
+                found.swap_remove(at);
+            }
+            None => likeness.constraints.push(build_statement(&bound)),
+        }
+    }
+    let columns = catalog::columns(client, live).await?;
+    compare_facts(&wanted, &wanted_after, &found, group, &columns, &mut likeness);
     Ok(likeness)
 }
 
@@ -171,13 +184,16 @@ fn compare_facts(
     wanted_after: &[Fact],
     found: &[Fact],
     group: &[u32],
+    columns: &[String],
     likeness: &mut Likeness,
 ) {
     let same = |a: &Fact, b: &Fact| a.kind == b.kind && a.name == b.name;
     // What must go, goes first: a name may be taken by something else.
     for fact in found {
         let kept = wanted.iter().any(|wanted| same(wanted, fact) && wanted.makes == fact.makes);
-        if kept {
+        // A column that only the definition has is as the definition has it.
+        let is_of_new_column = fact.kind == FactKind::NotNull && !columns.contains(&fact.name);
+        if kept || is_of_new_column {
             continue;
         }
         if let Some(unmakes) = &fact.unmakes {
@@ -187,7 +203,7 @@ fn compare_facts(
                     statement: unmakes.clone(),
                     validate: None,
                 }),
-                Phase::Before | Phase::After => likeness.before.push(unmakes.clone()),
+                Phase::Before | Phase::After | Phase::Attached => likeness.before.push(unmakes.clone()),
             }
         }
     }
@@ -204,6 +220,7 @@ fn compare_facts(
             },
             Phase::Before => likeness.before.push(fact.makes.clone()),
             Phase::After => likeness.after.push(after.makes.clone()),
+            Phase::Attached => likeness.attached.push(after.makes.clone()),
         }
     }
 }

@@ -134,12 +134,15 @@ pub(crate) async fn build_copies(client: &mut Client, live: u32, candidate: &Can
     transaction.commit().await.map_err(|error| failure(DOING, &error))
 }
 
-/// Drops the copies that read a table, as a table that they read can't be dropped.
+/// Drops the copies that read a table or its partitions, as a table that they read
+/// can't be dropped.
 pub(crate) async fn drop_copies(client: &impl GenericClient, table: &QualifiedName) -> Result<()> {
+    let Some(table) = catalog::find(client, table).await? else { return Ok(()) };
+    let tables = catalog::family(client, table).await?;
     let rows = client
         .query(
             "with recursive reading(oid) as (
-                 select to_regclass($1)::oid
+                 select unnest($1::oid[])
                  union
                  select m.oid
                    from reading b
@@ -153,7 +156,7 @@ pub(crate) async fn drop_copies(client: &impl GenericClient, table: &QualifiedNa
                join pg_catalog.pg_class c using (oid)
                join pg_catalog.pg_namespace n on n.oid = relnamespace
               where relkind = 'm'",
-            &[&table.to_string()],
+            &[&tables],
         )
         .await
         .map_err(|error| failure(DOING, &error))?;

@@ -5,9 +5,12 @@
 //! rollback brings back. [`likeness`] says what it lacks to be like the live
 //! table; the build makes what takes long, the publish the rest.
 
+pub(crate) mod ancestry;
+pub(crate) mod kept_partitions;
 pub(crate) mod likeness;
 pub(crate) mod materialized;
 pub(crate) mod moving;
+pub(crate) mod partitions;
 pub(crate) mod versions;
 
 use crate::database::control_schema::Schema;

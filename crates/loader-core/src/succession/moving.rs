@@ -5,6 +5,7 @@ use tokio_postgres::{GenericClient, Transaction};
 
 use super::Candidate;
 use super::likeness::{Likeness, compare};
+use super::partitions::Membership;
 use crate::catalog::{self, FactKind, Index, Sequence, Statistics};
 use crate::database::failure::failure;
 use crate::error::Result;
@@ -38,8 +39,8 @@ pub(crate) struct Replacement {
     unpublishes: Vec<String>,
     /// The names of keys that Postgres makes for partitions that this table refers to.
     key_names: Vec<String>,
-    /// How a partition goes from its parent, and how the new one comes to it.
-    partition: Option<(String, String)>,
+    /// The table that this one is a partition of.
+    membership: Option<Membership>,
 }
 
 impl Replacement {
@@ -73,7 +74,7 @@ impl Replacement {
                 .filter_map(|fact| fact.unmakes)
                 .collect(),
             key_names: outgoing_key_names(transaction, live, oid, &live_name).await?,
-            partition: partition(transaction, live, &live_name).await?,
+            membership: Membership::of(transaction, live).await?,
             live,
             live_name,
             candidate,
@@ -85,22 +86,49 @@ impl Replacement {
         })
     }
 
-    /// Writes the statements of the move, which are all of the catalog.
+    /// Writes the statements of the move of a relation that is no partition.
     pub(crate) fn statements(&self) -> Vec<String> {
         let mut statements = self.retire();
-        statements.extend(self.take_place());
+        statements.extend(self.succeed());
+        statements
+    }
+
+    /// Writes the statements that give the candidate the live one's place and names.
+    pub(crate) fn succeed(&self) -> Vec<String> {
+        let mut statements = self.take_place();
         statements.extend(self.settle());
         statements
     }
 
-    fn retire(&self) -> Vec<String> {
+    /// Says whether it takes the rows that no other partition takes. It is attached
+    /// after the others: its rows would be searched for theirs otherwise.
+    pub(crate) fn is_default_partition(&self) -> bool {
+        self.membership.as_ref().is_some_and(|membership| membership.is_default)
+    }
+
+    /// Writes the statements that make it a partition of the live one's parent.
+    pub(crate) fn attach(&self) -> Vec<String> {
+        let Some(membership) = &self.membership else { return Vec::new() };
+        let mut statements = vec![membership.attach(&self.live_name)];
+        statements.extend(self.likeness.attached.iter().cloned());
+        statements.extend(
+            membership
+                .bound_check
+                .iter()
+                .map(|check| format!("alter table {} drop constraint {check}", self.live_name)),
+        );
+        statements
+    }
+
+    /// Writes the statements that move the live one away.
+    pub(crate) fn retire(&self) -> Vec<String> {
         let mut statements = Vec::new();
         // A sequence that belongs to a column can't stay when its table goes.
         for sequence in self.live_sequences.iter().filter(|sequence| sequence.is_owned) {
             statements.push(format!("alter sequence {} owned by none", sequence.name));
         }
-        if let Some((detach, _)) = &self.partition {
-            statements.push(detach.clone());
+        if let Some(membership) = &self.membership {
+            statements.push(membership.detach(&self.live_name));
         }
         for (from, to) in &self.renamed_first {
             let name = QualifiedName::new(self.live_name.schema.clone(), from.clone());
@@ -180,9 +208,6 @@ impl Replacement {
         }
         for (own, wanted) in &self.likeness.statistics {
             statements.extend(wanted.finish(own));
-        }
-        if let Some((_, attach)) = &self.partition {
-            statements.push(attach.clone());
         }
         statements
     }
@@ -269,6 +294,16 @@ pub(crate) async fn advances_of(client: &impl GenericClient, table: &QualifiedNa
     advances(client, &Candidate { name: table.clone(), suffix: String::new() }, &own, &own).await
 }
 
+/// Writes the statements that put a live table's sequences past a candidate's rows.
+pub(crate) async fn advances_past(
+    client: &impl GenericClient,
+    candidate: &Candidate,
+    live: u32,
+) -> Result<Vec<String>> {
+    let own = catalog::sequences(client, catalog::get(client, &candidate.name).await?).await?;
+    advances(client, candidate, &own, &catalog::sequences(client, live).await?).await
+}
+
 /// Writes the statements that put the sequences past the candidate's rows. Nobody
 /// can draw a number while they are executed, as the table is locked.
 async fn advances(
@@ -331,31 +366,4 @@ async fn outgoing_key_names(
         }
     }
     Ok(statements)
-}
-
-/// Says how a partition leaves its parent and how another takes its place.
-async fn partition(
-    client: &impl GenericClient,
-    live: u32,
-    live_name: &QualifiedName,
-) -> Result<Option<(String, String)>> {
-    let row = client
-        .query_opt(
-            "select format('%I.%I', n.nspname, parent.relname), pg_get_expr(c.relpartbound, c.oid)
-               from pg_catalog.pg_class c
-               join pg_catalog.pg_inherits i on i.inhrelid = c.oid
-               join pg_catalog.pg_class parent on parent.oid = i.inhparent
-               join pg_catalog.pg_namespace n on n.oid = parent.relnamespace
-              where c.oid = $1 and c.relispartition",
-            &[&live],
-        )
-        .await
-        .map_err(|error| failure(DOING, &error))?;
-    Ok(row.map(|row| {
-        let (parent, bound): (&str, &str) = (row.get(0), row.get(1));
-        (
-            format!("alter table {parent} detach partition {live_name}"),
-            format!("alter table {parent} attach partition {live_name} {bound}"),
-        )
-    }))
 }

@@ -2,8 +2,8 @@
 
 use tokio_postgres::{Client, GenericClient, Transaction};
 
-use super::materialized;
 use super::moving::rename_whole;
+use super::{kept_partitions, materialized};
 use crate::catalog;
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
@@ -132,6 +132,7 @@ pub(crate) async fn shift_backup(transaction: &Transaction<'_>, table: &Identifi
     let suffix = number.map_or_else(|| "__other".to_owned(), |number| format!("__v{number}"));
     let name = free_name(transaction, &table.with_suffix(&suffix)).await?;
     rename_whole(transaction, &newest, &name, &suffix).await?;
+    kept_partitions::rename_parent(transaction, &newest.name, &name).await?;
     transaction
         .execute(
             "update loader.version set kept_table = $2
@@ -255,6 +256,9 @@ pub(crate) fn backup_text(kept: &Identifier) -> String {
 /// Drops the versions beyond those to keep, and frees other tables of the keys
 /// of those that stay. What is in use is left for the next time.
 pub(crate) async fn tidy(client: &mut Client, table: &Identifier, keep: u32) {
+    if let Err(error) = kept_partitions::attach(client, table).await {
+        tracing::warn!(table.name = table.as_str(), %error, "partitions of a kept version stay tables of their own for now");
+    }
     if let Err(error) = free_referenced(client, table).await {
         tracing::warn!(table.name = table.as_str(), %error, "a kept version still holds on to a table that it refers to");
     }
@@ -285,6 +289,7 @@ async fn drop_version(client: &mut Client, table: &Identifier, number: i64, kept
     let doing = "dropping an old version";
     let name = Schema::Backup.table(&catalog::identifier(kept.to_owned())?);
     let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
+    kept_partitions::drop_loose(&transaction, table, &name).await?;
     // A rollback that was given up may have left some.
     materialized::drop_copies(&transaction, &name).await?;
     transaction
@@ -314,10 +319,14 @@ async fn free_referenced(client: &mut Client, table: &Identifier) -> Result<()> 
     let doing = "dropping the foreign keys of a kept version";
     let rows = client
         .query(
-            "select format('alter table %I.%I drop constraint %I', n.nspname, c.relname, con.conname)
+            "select distinct format('alter table %I.%I drop constraint %I', n.nspname, c.relname, con.conname)
                from loader.version v
                join pg_catalog.pg_namespace n on n.nspname = 'databackup'
-               join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = v.kept_table
+               join pg_catalog.pg_class root on root.relnamespace = n.oid and root.relname = v.kept_table
+               join pg_catalog.pg_class c on c.relnamespace = n.oid
+                and (c.oid = root.oid
+                     or c.oid in (select relid from pg_partition_tree(root.oid))
+                     or c.relname in (select p.partition from loader.kept_partition p where p.table_name = v.table_name))
                join pg_catalog.pg_constraint con on con.conrelid = c.oid and con.contype = 'f' and con.conparentid = 0
                join pg_catalog.pg_class referred on referred.oid = con.confrelid
               where v.table_name = $1 and v.state = 'kept' and referred.oid <> c.oid

@@ -10,6 +10,7 @@
 mod any_schema;
 mod dump;
 mod everything;
+mod exchanges;
 mod items;
 mod live;
 mod partitions;

@@ -49,7 +49,6 @@ alter table public.event
     add constraint event_place foreign key (place) references ref.place on update cascade deferrable;
 create index event_words on public.event (lower(words), amount desc nulls last) where amount > 0;
 create index event_words_2023 on public.event_2023 (words text_pattern_ops);
-create unique index "Event once" on only public.event (day, id, place) include (amount);
 create index event_amount_here on public."event 2024 here" using brin (amount);
 alter table public.event_2023 add constraint event_2023_id unique (id);
 alter table public.event_2023 replica identity full;

@@ -106,3 +106,93 @@ async fn what_is_in_the_way_of_a_swap_is_no_trouble_for_a_merge() {
     before.assert_unchanged(&live.world, "after a merge").await;
     live.end().await;
 }
+
+/// Expects that a partitioned table on which these statements were made, or its
+/// partition, is refused, whichever is loaded.
+async fn assert_partitions_refused(statements: &str, names: &[&str], tables: &[&str]) {
+    for table in tables {
+        let live = Live::new(table).await;
+        live.world
+            .execute(
+                "create table public.part (id int not null, above int) partition by range (id);
+                 create table public.part_low partition of public.part for values from (0) to (10)",
+            )
+            .await;
+        live.world.execute(statements).await;
+        live.put("id\n1\n");
+        let before = Snapshot::take(&live.world).await;
+        let error =
+            live.world.prepare_with("r1", &serde_json::json!({"table": table})).await.expect_err(statements);
+        assert_eq!(error.name, ErrorName::LiveNotReplaceable, "{statements}: {error}");
+        for name in names {
+            assert!(error.message.contains(name), "{statements}: the message lacks `{name}`: {error}");
+        }
+        assert!(
+            WAYS_OUT.iter().any(|word| error.message.contains(word)),
+            "{statements}: no way out: {error}"
+        );
+        before.assert_unchanged(&live.world, statements).await;
+        live.end().await;
+    }
+}
+
+#[tokio::test]
+async fn an_index_of_a_parent_that_lacks_partitions_is_refused() {
+    assert_partitions_refused(
+        "create index \"Once more\" on only public.part (above)",
+        &["\"Once more\"", "public.part"],
+        &["part", "part_low"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_foreign_key_of_a_partitioned_table_to_itself_is_refused() {
+    assert_partitions_refused(
+        "alter table public.part add primary key (id);
+         alter table public.part add constraint upwards foreign key (above) references public.part",
+        &["upwards", "public.part"],
+        &["part", "part_low"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_foreign_table_as_a_partition_is_refused() {
+    assert_partitions_refused(
+        "create foreign data wrapper elsewhere;
+         create server far foreign data wrapper elsewhere;
+         create foreign table public.part_far partition of public.part for values from (10) to (20) server far",
+        &["part_far"],
+        &["part"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_holds_on_to_a_partition_is_refused() {
+    assert_partitions_refused(
+        "create table public.kept (was public.part_low)",
+        &["public.kept"],
+        &["part", "part_low"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_definition_with_other_columns_is_refused_for_a_partitioned_table() {
+    let live = Live::new("part").await;
+    live.world
+        .execute(
+            "create table public.part (id int not null) partition by range (id);
+             create table public.part_low partition of public.part for values from (0) to (10)",
+        )
+        .await;
+    live.put("id,more\n1,2\n");
+    let columns = serde_json::json!([{"name": "id", "type": "int"}, {"name": "more", "type": "int"}]);
+    let input = serde_json::json!({"table": "part", "definition": {"columns": columns}});
+    let error = live.world.prepare_with("r1", &input).await.expect_err("a new column");
+    assert_eq!(error.name, ErrorName::LiveNotReplaceable, "{error}");
+    assert!(error.message.contains("more"), "{error}");
+    live.end().await;
+}

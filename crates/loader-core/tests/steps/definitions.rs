@@ -116,3 +116,48 @@ async fn inferred_types_take_every_sampled_value() {
     );
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_definition_adds_columns_and_types_to_what_the_live_table_has() {
+    let world = World::new().await;
+    world
+        .execute(
+            "create table public.t (id integer primary key, name text not null, loaded_by text default current_user);
+             insert into public.t values (0, 'before')",
+        )
+        .await;
+    world.source.put("t/a.csv", "id,name,score\n1,one,1.5\n");
+    let definition = json!({"table": "t", "definition": {"columns": [
+        {"name": "id", "type": "bigint"}, {"name": "name", "type": "text"},
+        {"name": "score", "type": "numeric", "not_null": true}
+    ]}});
+    world.run("r1", &definition).await.unwrap();
+    assert_eq!(
+        world
+            .rows("select attname, format_type(atttypid, atttypmod), attnotnull from pg_attribute where attrelid = 'public.t'::regclass and attnum > 0")
+            .await,
+        ["(id,bigint,t)", "(name,text,t)", "(loaded_by,text,f)", "(score,numeric,t)"]
+    );
+    assert_eq!(
+        world.rows("select id, name, score, loaded_by = current_user from public.t").await,
+        ["(1,one,1.5,t)"]
+    );
+    assert!(world.exists("public.t_pkey").await);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_type_that_a_view_is_bound_to_is_not_changed() {
+    let world = World::new().await;
+    world
+        .execute("create table public.t (id integer, name text); create view public.ids as select id from public.t")
+        .await;
+    world.source.put("t/a.csv", "id,name\n1,one\n");
+    let definition = json!({"table": "t", "definition": {"columns": [
+        {"name": "id", "type": "bigint"}, {"name": "name", "type": "text"}
+    ]}});
+    let error = world.run("r1", &definition).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::LiveNotReplaceable);
+    assert!(error.message.contains("view public.ids"), "{error}");
+    world.end().await;
+}
