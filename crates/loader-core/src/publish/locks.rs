@@ -33,6 +33,7 @@ pub(crate) async fn with_patience<T>(
     loop {
         let lock_timeout = wait(tries, settings.lock_timeout_ms);
         tries += 1;
+        tracing::debug!(tries, lock_timeout_ms = lock_timeout.as_millis(), "a try begins");
         match attempt(client, lock_timeout).await {
             Err(error) if error.name == ErrorName::DatabaseBusy && tries < settings.attempts => {
                 tracing::debug!(tries, %error, "the live table is in use: trying again");

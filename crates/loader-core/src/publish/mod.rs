@@ -195,7 +195,9 @@ async fn attempt(
         }
     }
     promote::promote(&transaction, &promotions, lock_timeout).await?;
-    transaction.commit().await.map_err(|error| failure("committing the publish", &error))
+    transaction.commit().await.map_err(|error| failure("committing the publish", &error))?;
+    tracing::debug!("the publish is committed");
+    Ok(())
 }
 
 async fn record(transaction: &Transaction<'_>, run: &Run, totals: &ledger::Totals) -> Result<()> {

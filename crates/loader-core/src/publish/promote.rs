@@ -74,7 +74,9 @@ pub(crate) async fn promote(
             versions::record(transaction, promotion.table, promotion.becoming, Strategy::Rename, replaced).await?,
         );
     }
+    tracing::debug!("waiting for the readers to end");
     lock_readers_out(transaction, &ready, lock_timeout).await?;
+    tracing::debug!("the readers are locked out");
     for ready in &ready {
         if let Some(replacement) = &ready.replacement
             && fingerprint(transaction, replacement.live).await? != ready.fingerprint
