@@ -16,7 +16,7 @@ pub(crate) struct Latencies {
     p50: f64,
     p99: f64,
     p999: f64,
-    longest: f64,
+    pub(crate) longest: f64,
 }
 
 impl Latencies {
@@ -36,7 +36,7 @@ impl Latencies {
             p50: at(500),
             p99: at(990),
             p999: at(999),
-            longest: at(1_000),
+            longest: sorted.last().copied().unwrap_or_default(),
         }
     }
 }
@@ -48,11 +48,17 @@ impl Night {
             .into_iter()
             .find_map(|latencies| latencies.first_failure.as_deref())
             .map_or_else(String::new, |failure| format!(", FAILED READS: {failure}"));
+        let mut refusals = self.refusals.clone();
+        refusals.dedup();
+        let refusals: String = refusals.iter().map(|refusal| format!("\n    {refusal}")).collect();
         format!(
-            "  {rows} rows, round {round}: longest read {:.1} ms (quiet {:.1} ms), {} tries in {:.0} ms, \
-             the last one {:.1} ms, of which {:.1} ms with the readers' locks; build {:.1} s; load {:.1}{failure}",
+            "  {rows} rows, round {round}: longest read {:.1} ms, of those that met the publish's locks {:.1} ms, \
+             in quiet time {:.1} ms; in the way for at most {:.1} ms; {} tries in {:.0} ms, the last one {:.1} ms, \
+             of which {:.1} ms with the readers' locks; build {:.1} s; load {:.1}{failure}{refusals}",
             self.publishing.longest,
+            self.met.longest,
             self.quiet.longest,
+            ms(self.in_the_way),
             self.tries,
             ms(self.publish),
             ms(self.transaction),
@@ -94,14 +100,15 @@ impl Findings {
     }
 
     fn write(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(text, "| Rows | Long report | Longest hold-up | Failed reads | Tries | Publish transaction | Of it with the readers' locks | `build()` |")?;
-        writeln!(text, "|---|---|---|---|---|---|---|---|")?;
+        writeln!(text, "| Rows | Long report | Longest hold-up | Locks wanted or held | Failed reads | Tries | Publish transaction | Of it with the readers' locks | `build()` |")?;
+        writeln!(text, "|---|---|---|---|---|---|---|---|---|")?;
         for (case, nights) in &self.nights {
             writeln!(
                 text,
-                "| {} | {} ms | {} | {} | {} ms | {} ms | {} s |",
+                "| {} | {} ms | {} ms | {} | {} | {} ms | {} ms | {} s |",
                 title(*case),
-                summary(nights, 1, |night| night.publishing.longest),
+                summary(nights, 1, |night| night.met.longest),
+                summary(nights, 1, |night| ms(night.in_the_way)),
                 nights
                     .iter()
                     .map(|night| night.quiet.failed + night.building.failed + night.publishing.failed)

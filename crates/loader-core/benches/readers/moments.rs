@@ -10,7 +10,14 @@ use tracing::{Event, Metadata, Subscriber};
 
 /// Everything that the loader has said, and when.
 #[derive(Clone, Default)]
-pub(crate) struct Moments(Arc<Mutex<Vec<(String, Instant)>>>);
+pub(crate) struct Moments(Arc<Mutex<Vec<Said>>>);
+
+#[derive(Default)]
+struct Said {
+    message: String,
+    error: Option<String>,
+    at: Option<Instant>,
+}
 
 impl Moments {
     /// Listens to the whole program from now on.
@@ -27,7 +34,12 @@ impl Moments {
 
     /// Returns when this was said.
     pub(crate) fn all(&self, message: &str) -> Vec<Instant> {
-        self.0.lock().unwrap().iter().filter(|(said, _)| said == message).map(|(_, at)| *at).collect()
+        self.0.lock().unwrap().iter().filter(|said| said.message == message).filter_map(|said| said.at).collect()
+    }
+
+    /// Returns the errors that were told.
+    pub(crate) fn errors(&self) -> Vec<String> {
+        self.0.lock().unwrap().iter().filter_map(|said| said.error.clone()).collect()
     }
 
     /// Returns when this was said last.
@@ -36,12 +48,12 @@ impl Moments {
     }
 }
 
-struct Message(String);
-
-impl Visit for Message {
+impl Visit for Said {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if field.name() == "message" {
-            self.0 = format!("{value:?}");
+        match field.name() {
+            "message" => self.message = format!("{value:?}"),
+            "error" => self.error = Some(format!("{value:?}")),
+            _ => {}
         }
     }
 }
@@ -52,10 +64,9 @@ impl Subscriber for Moments {
     }
 
     fn event(&self, event: &Event<'_>) {
-        let now = Instant::now();
-        let mut message = Message(String::new());
-        event.record(&mut message);
-        self.0.lock().unwrap().push((message.0, now));
+        let mut said = Said { at: Some(Instant::now()), ..Said::default() };
+        event.record(&mut said);
+        self.0.lock().unwrap().push(said);
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {

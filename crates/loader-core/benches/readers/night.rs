@@ -47,6 +47,12 @@ pub(crate) struct Night {
     pub(crate) transaction: Duration,
     /// Its part from the request of the readers' locks.
     pub(crate) locked: Duration,
+    /// The longest time of all tries in which those locks were wanted or held.
+    pub(crate) in_the_way: Duration,
+    /// Reads that were under way in such a time.
+    pub(crate) met: Latencies,
+    /// What the other tries failed of.
+    pub(crate) refusals: Vec<String>,
     /// The machine's load when the publish began.
     pub(crate) load: f64,
 }
@@ -119,6 +125,18 @@ impl Live {
         }
 
         let committed = moments.last("the publish is committed");
+        let mut ends = moments.all("the live table is in use: trying again");
+        ends.push(committed);
+        // A try may end before it wants the readers' locks.
+        let ways: Vec<(Instant, Instant)> = moments
+            .all("waiting for the readers to end")
+            .into_iter()
+            .filter_map(|from| Some((from, ends.iter().copied().find(|end| *end > from)?)))
+            .collect();
+        let met: Vec<&Read> = reads
+            .iter()
+            .filter(|read| ways.iter().any(|(from, to)| read.at < *to && read.at + read.latency > *from))
+            .collect();
         let between = |from: Instant, to: Instant| {
             let reads: Vec<&Read> = reads.iter().filter(|read| (from..to).contains(&read.at)).collect();
             Latencies::of(&reads)
@@ -132,6 +150,9 @@ impl Live {
             tries: moments.all("a try begins").len(),
             transaction: committed - moments.last("a try begins"),
             locked: committed - moments.last("waiting for the readers to end"),
+            in_the_way: ways.iter().map(|(from, to)| *to - *from).max().unwrap_or_default(),
+            met: Latencies::of(&met),
+            refusals: moments.errors(),
             load,
         }
     }
