@@ -82,7 +82,7 @@ async fn a_group_becomes_live_together_and_is_told_once() {
     assert_eq!((&message["tables"][0]["rows"], &message["tables"][1]["rows"]), (&json!(3), &json!(2)));
     let text = message["text"].as_str().unwrap();
     assert!(text.starts_with(&format!("{fact}, {dim}: loaded and live together\n")), "{text}");
-    assert!(text.contains(&format!("- {dim}: 2 rows of 1 objects in ")), "{text}");
+    assert!(text.contains(&format!("- {dim}: 2 rows of 1 object in ")), "{text}");
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn one_bad_object_keeps_the_whole_group_from_being_published() {
     for part in [
         &format!("{dim}, {fact}: load failed, live tables untouched"),
         "Error: Loader.ObjectsFailed in ",
-        &format!("- {dim}: 2 rows of 1 objects in "),
+        &format!("- {dim}: 2 rows of 1 object in "),
         &format!("- {fact}: failed with Loader.ObjectsFailed in "),
         &format!("{fact}/bad.csv, line 2, column dim_id"),
         "start the execution again with the same input",

@@ -67,7 +67,11 @@ found(kind, oid, schema, name, makes, unmakes, level, owner) as (
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      where w.rulename <> '_RETURN' and c.relpersistence <> 't' and c.oid not in (select oid from rebuilt)
     union all
-    select distinct 'function', p.oid, n.nspname, p.proname, rtrim(pg_get_functiondef(p.oid), E'\n'), null, 0, p.proowner
+    select distinct 'function', p.oid, n.nspname, p.proname, concat_ws('; ', rtrim(pg_get_functiondef(p.oid), E'\n'),
+               -- `create or replace` forgets it.
+               (select string_agg(format('alter routine %s depends on extension %I', p.oid::regprocedure, e.extname), '; ' order by e.extname)
+                  from pg_catalog.pg_depend x join pg_catalog.pg_extension e on e.oid = x.refobjid
+                 where x.classid = 'pg_catalog.pg_proc'::regclass and x.objid = p.oid and x.deptype = 'x')), null, 0, p.proowner
       from rebuilt b
       join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = b.oid
                       and d.classid = 'pg_catalog.pg_proc'::regclass
@@ -153,6 +157,7 @@ found(kind, oid, schema, name, makes, unmakes, level, owner) as (
      where s.srrelid = $1
 )
 select kind::text, oid::oid, schema::text, name::text, makes::text, unmakes::text, level::int,
-       case when owner = 0 or pg_has_role(owner, 'usage') then null else pg_get_userbyid(owner)::text end
+       case when owner = 0 or pg_has_role(owner, 'usage') then null else pg_get_userbyid(owner)::text end,
+       case when kind = 'foreign key' then quote_literal(obj_description(oid, 'pg_constraint')) end
   from found
  order by kind, level desc, schema, name, oid

@@ -58,18 +58,15 @@ facts(kind, name, makes, unmakes) as (
                                $2::text, pg_get_userbyid(relowner)), null
       from relation
     union all
-    select 'option', o.option_name, format('alter table %s set (%I = %L)', $2::text, o.option_name, o.option_value),
-           format('alter table %s reset (%I)', $2::text, o.option_name)
-      from relation cross join lateral pg_options_to_table(reloptions) as o
-     where relkind in ('r', 'm')
-    union all
-    select 'option', 'toast.' || o.option_name,
-           format('alter table %s set (toast.%I = %L)', $2::text, o.option_name, o.option_value),
-           format('alter table %s reset (toast.%I)', $2::text, o.option_name)
-      from relation r
-      join pg_catalog.pg_class toast on toast.oid = r.reltoastrelid
-      cross join lateral pg_options_to_table(toast.reloptions) as o
-     where r.relkind in ('r', 'm')
+    select 'option', scope, format('alter table %s set (%s)', $2::text, string_agg(format('%s%I = %L', prefix, o.option_name, o.option_value), ', ' order by o.place)),
+           format('alter table %s reset (%s)', $2::text, string_agg(format('%s%I', prefix, o.option_name), ', ' order by o.place))
+      from (select relkind, 'own' as scope, '' as prefix, reloptions from relation
+            union all
+            select r.relkind, 'toast', 'toast.', toast.reloptions
+              from relation r join pg_catalog.pg_class toast on toast.oid = r.reltoastrelid) as optioned
+     cross join lateral (select o.*, row_number() over () as place from pg_options_to_table(reloptions) as o) as o
+     where relkind in ('r', 'm', 'p')
+     group by scope
     union all
     select 'default', attname, format('%s set default %s', altering, pg_get_expr(d.adbin, d.adrelid)),
            altering || ' drop default'
@@ -141,7 +138,10 @@ facts(kind, name, makes, unmakes) as (
                case tgenabled when 'D' then format('alter table %s disable trigger %I', $2::text, tgname)
                               when 'R' then format('alter table %s enable replica trigger %I', $2::text, tgname)
                               when 'A' then format('alter table %s enable always trigger %I', $2::text, tgname) end,
-               format('comment on trigger %I on %s is ', tgname, $2::text) || quote_literal(obj_description(t.oid, 'pg_trigger'))),
+               format('comment on trigger %I on %s is ', tgname, $2::text) || quote_literal(obj_description(t.oid, 'pg_trigger')),
+               (select string_agg(format('alter trigger %I on %s depends on extension %I', tgname, $2::text, e.extname), '; ' order by e.extname)
+                  from pg_catalog.pg_depend d join pg_catalog.pg_extension e on e.oid = d.refobjid
+                 where d.classid = 'pg_catalog.pg_trigger'::regclass and d.objid = t.oid and d.deptype = 'x')),
            format('drop trigger %I on %s', tgname, $2::text)
       from relation r
       join pg_catalog.pg_trigger t on t.tgrelid = r.oid and not t.tgisinternal and t.tgparentid = 0
@@ -212,6 +212,13 @@ facts(kind, name, makes, unmakes) as (
            format('alter table %s not of', $2::text)
       from relation where reloftype <> 0
     union all
+    select 'extension', e.extname, format('alter materialized view %s depends on extension %I', $2::text, e.extname),
+           format('alter materialized view %s no depends on extension %I', $2::text, e.extname)
+      from relation
+      join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_class'::regclass and d.objid = relation.oid and d.deptype = 'x'
+      join pg_catalog.pg_extension e on e.oid = d.refobjid
+     where relkind = 'm'
+    union all
     -- One fact for all grants: a revoke on the table takes those on columns along.
     select 'grants', '',
            concat_ws('; ',
@@ -219,7 +226,7 @@ facts(kind, name, makes, unmakes) as (
                       $2::text, pg_get_userbyid(r.relowner)),
                (select string_agg(case when g.grantor is null then g.granting
                                        else format('set local role %s; %s; reset role', g.grantor, g.granting) end,
-                                  '; ' order by g.attnum, g.grantor is not null, g.place, g.is_grantable)
+                                  '; ' order by g.attnum, g.place, g.is_grantable)
                   from grants g)),
            (select string_agg(format('revoke all on %s %s from %s cascade', case r.relkind when 'S' then 'sequence' else 'table' end,
                                      $2::text, revoked.grantee), '; ' order by revoked.grantee)
@@ -229,10 +236,11 @@ facts(kind, name, makes, unmakes) as (
 -- The last two are for foreign keys: the table that one refers to, and the
 -- statement with `%T` in its place.
 select facts.kind::text, facts.name::text, facts.makes::text, facts.unmakes::text, referred.oid::oid,
-       replace(facts.makes, 'REFERENCES ' || referred.name || '(', 'REFERENCES %T(')
+       replace(facts.makes, 'REFERENCES ' || referred.name || '(', 'REFERENCES %T('),
+       coalesce(referred.is_partitioned, false)
   from facts
   left join lateral (
-       select con.confrelid as oid, format('%I.%I', n.nspname, c.relname) as name
+       select con.confrelid as oid, format('%I.%I', n.nspname, c.relname) as name, c.relkind = 'p' as is_partitioned
          from pg_catalog.pg_constraint con
          join pg_catalog.pg_class c on c.oid = con.confrelid
          join pg_catalog.pg_namespace n on n.oid = c.relnamespace

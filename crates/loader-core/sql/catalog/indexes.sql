@@ -19,6 +19,10 @@ select x.indexrelid::oid,
             then coalesce((select array_agg(format('set (%I = %L)', o.option_name, o.option_value))
                              from pg_options_to_table(i.reloptions) as o), '{}'::text[])
             else '{}'::text[] end
+           || coalesce((select array_agg(format('depends on extension %I', e.extname) order by e.extname)
+                          from pg_catalog.pg_depend d
+                          join pg_catalog.pg_extension e on e.oid = d.refobjid
+                         where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = i.oid and d.deptype = 'x'), '{}'::text[])
   from pg_catalog.pg_index x
   join pg_catalog.pg_class i on i.oid = x.indexrelid
   join pg_catalog.pg_am am on am.oid = i.relam

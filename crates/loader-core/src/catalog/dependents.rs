@@ -49,6 +49,8 @@ pub(crate) struct IncomingKey {
     pub(crate) name: Identifier,
     /// Its definition, with `%T` for the table.
     pub(crate) definition: String,
+    /// Its comment, as a literal.
+    pub(crate) comment: Option<String>,
 }
 
 /// Reads what depends on a table.
@@ -80,6 +82,7 @@ pub(crate) async fn dependents(client: &impl GenericClient, table: u32) -> Resul
                 child: name,
                 name: identifier(row.get::<_, Option<String>>(5).unwrap_or_default())?,
                 definition: makes,
+                comment: row.get(8),
             }),
             other => {
                 return Err(Error::new(ErrorName::Internal, format!("the catalog tells of a dependent {other}")));

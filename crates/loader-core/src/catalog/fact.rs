@@ -67,6 +67,7 @@ fact_kinds! {
     Comment = "comment" in Before,
     ColumnComment = "column comment" in Before,
     Trigger = "trigger" in Before,
+    Extension = "extension" in Before,
     Type = "type" in After,
     Rule = "rule" in After,
     Policy = "policy" in After,
@@ -95,6 +96,9 @@ pub(crate) struct Fact {
     /// The other table that a foreign key refers to, and the statement that makes
     /// it with `%T` in that one's place.
     pub(crate) refers_to: Option<(u32, String)>,
+    /// Whether that table is partitioned: a key to it can't be validated later, as
+    /// the keys to its partitions would stay invalid.
+    pub(crate) refers_to_partitioned: bool,
 }
 
 /// Reads the facts about a relation, written for `target`, in the order in which
@@ -120,6 +124,7 @@ pub(crate) async fn facts(
                 makes: row.get(2),
                 unmakes: row.get(3),
                 refers_to: row.get::<_, Option<u32>>(4).zip(row.get(5)),
+                refers_to_partitioned: row.get(6),
             })
         })
         .collect::<Result<Vec<_>>>()?;

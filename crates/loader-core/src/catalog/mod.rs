@@ -9,6 +9,7 @@
 pub(crate) mod dependents;
 mod fact;
 mod index;
+mod key;
 mod sequence;
 mod statistics;
 
@@ -16,6 +17,7 @@ use tokio_postgres::GenericClient;
 
 pub(crate) use self::fact::{Fact, FactKind, Phase, facts};
 pub(crate) use self::index::{Index, indexes};
+pub(crate) use self::key::{key_names, keys_of};
 pub(crate) use self::sequence::{Sequence, sequences};
 pub(crate) use self::statistics::{Statistics, statistics};
 use crate::database::failure::failure;
@@ -25,9 +27,10 @@ use crate::identifier::{Identifier, QualifiedName};
 /// What is done when one of these statements fails.
 const READING: &str = "reading what hangs on the table";
 
-/// Has every name qualified for the rest of the transaction.
+/// Has every name qualified for the rest of the transaction, and the queries of the
+/// catalog executed as they are: to compile them takes longer than to run them.
 pub(crate) async fn qualify_all(client: &impl GenericClient) -> Result<()> {
-    client.batch_execute("set local search_path = ''").await.map_err(|error| failure(READING, &error))
+    client.batch_execute("set local search_path = ''; set local jit = off").await.map_err(|error| failure(READING, &error))
 }
 
 /// Finds a relation; none if there is nothing of that name.

@@ -57,6 +57,15 @@ pub(crate) async fn create_like_live(
         .map_err(|error| failure(doing, &error))?
         .get(0);
     transaction.batch_execute(&statement).await.map_err(|error| failure(doing, &error))?;
+    // The sequence of a copied identity is of bigint, whatever the column is of.
+    let retyped: Option<String> = transaction
+        .query_one(IDENTITY_TYPES, &[&live, &name.to_string()])
+        .await
+        .map_err(|error| failure(doing, &error))?
+        .get(0);
+    if let Some(statements) = retyped {
+        transaction.batch_execute(&statements).await.map_err(|error| failure(doing, &error))?;
+    }
     // The fill factor and its like decide on how the rows are stored.
     for fact in catalog::facts(transaction, live, &name).await? {
         if fact.kind == FactKind::Option {
@@ -65,6 +74,17 @@ pub(crate) async fn create_like_live(
     }
     Ok(())
 }
+
+const IDENTITY_TYPES: &str = "
+    select string_agg(format('alter sequence %s as %s', pg_get_serial_sequence($2, copied.attname::text),
+                             format_type(wanted.seqtypid, null)), '; ')
+      from pg_catalog.pg_attribute copied
+      join pg_catalog.pg_attribute a on a.attrelid = $1 and a.attname = copied.attname and a.attidentity <> ''
+      join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = a.attrelid
+                      and d.refobjsubid = a.attnum and d.classid = 'pg_catalog.pg_class'::regclass and d.deptype = 'i'
+      join pg_catalog.pg_sequence wanted on wanted.seqrelid = d.objid
+      join pg_catalog.pg_sequence made on made.seqrelid = pg_get_serial_sequence($2, copied.attname::text)::regclass
+     where copied.attrelid = to_regclass($2) and copied.attidentity <> '' and made.seqtypid <> wanted.seqtypid";
 
 const LIKE_LIVE: &str = "
     select format('create %stable %s (like %I.%I including defaults including constraints including identity \

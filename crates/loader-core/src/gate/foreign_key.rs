@@ -55,6 +55,8 @@ pub(crate) struct ForeignKey {
     operators: Vec<String>,
     /// Whether rows with some NULLs in the key are wrong: `match full`.
     match_full: bool,
+    /// Whether the check can wait for the end of a transaction.
+    pub(crate) deferrable: bool,
     /// Whether the rows that are there have been checked.
     pub(crate) validated: bool,
     pub(crate) on_delete: Action,
@@ -113,7 +115,7 @@ pub(crate) async fn incoming(client: &impl GenericClient, live: &QualifiedName) 
                        from unnest(con.conpfeqop) with ordinality as op (oid, at)
                        join pg_operator using (oid)
                        join pg_namespace on pg_namespace.oid = oprnamespace),
-                    con.confmatchtype = 'f', con.convalidated, con.confdeltype::text, con.confupdtype::text,
+                    con.confmatchtype = 'f', con.condeferrable, con.convalidated, con.confdeltype::text, con.confupdtype::text,
                     con.conrelid = con.confrelid, coalesce(above.confrelid <> con.confrelid, false)
                from pg_constraint con
                join pg_class on pg_class.oid = con.conrelid
@@ -144,10 +146,11 @@ fn read(row: &Row) -> Result<ForeignKey> {
         referenced: names(4)?,
         operators: row.get(5),
         match_full: row.get(6),
-        validated: row.get(7),
-        on_delete: Action::of(row.get(8)),
-        on_update: Action::of(row.get(9)),
-        path: match (row.get(10), row.get(11)) {
+        deferrable: row.get(7),
+        validated: row.get(8),
+        on_delete: Action::of(row.get(9)),
+        on_update: Action::of(row.get(10)),
+        path: match (row.get(11), row.get(12)) {
             (_, true) => Path::ThroughParent,
             (true, false) => Path::Own,
             (false, false) => Path::Direct,

@@ -22,7 +22,6 @@ pub(super) async fn check(
 ) -> Result<GateFigure> {
     let name = format!("sql({})", gate.name);
     let query = gate.query.replace(TABLE, &subject.staging.to_string());
-    let query = query.trim_end().trim_end_matches(';');
     limit(transaction, timeout).await?;
     let stopped = |error: &tokio_postgres::Error| stopped(&name, timeout, error);
     // Prepared, so that it can be one statement only.

@@ -260,10 +260,14 @@ impl Merge<'_> {
     }
 }
 
-/// Explains what else the database may refuse.
+/// Explains what else the database may refuse: it is the rows that don't fit.
 fn refused(mut error: Error, pinned: u64) -> Error {
-    if error.sqlstate.as_deref() == Some("23505") && pinned > 0 {
+    let state = error.sqlstate.as_deref().unwrap_or_default();
+    let repeated = state == "23505";
+    if state.starts_with("23") {
         error.name = ErrorName::GateFailed;
+    }
+    if repeated && pinned > 0 {
         error.message.push_str(
             "; rows take over each other's unique values, and they can't be deleted on the way as a foreign key with `on delete` refers to them: make the unique constraint deferrable, or the foreign key `on delete no action`",
         );

@@ -36,10 +36,20 @@ struct Ready {
     replacement: Option<Replacement>,
     materialized: Vec<(Replacement, bool)>,
     dependents: Dependents,
-    incoming: Vec<(IncomingKey, Identifier)>,
+    incoming: Vec<Referring>,
     fingerprint: String,
     /// What is done to make a first version live.
     first: Vec<String>,
+}
+
+/// A foreign key of another table to the candidate.
+struct Referring {
+    /// The key that it takes the place of.
+    key: IncomingKey,
+    /// Its name until then.
+    name: Identifier,
+    /// The statements that name those of the other table's partitions.
+    names: Vec<String>,
 }
 
 /// Moves all candidates to their places inside the transaction, whose checks have
@@ -96,6 +106,9 @@ async fn prepare(transaction: &Transaction<'_>, promotion: &Promotion<'_>, group
     let candidate = &promotion.candidate;
     if let Some(kept_as) = &promotion.kept_as {
         rename_whole(transaction, kept_as, &candidate.name.name, &candidate.suffix).await?;
+        // Keys are checked with the rights of a table's owner, who may not use the
+        // schema that it is in until it is live.
+        execute(transaction, &format!("alter table {} owner to current_user", candidate.name)).await?;
     }
     let live_name = Schema::Live.table(promotion.table);
     let Some(live) = catalog::find(transaction, &live_name).await? else {
@@ -123,7 +136,7 @@ async fn prepare(transaction: &Transaction<'_>, promotion: &Promotion<'_>, group
     for copied in
         materialized::find_copies(transaction, live, candidate, &dependents.materialized).await?
     {
-        let away = copied.live.name.name.with_suffix(&format!("{}_old_{}", candidate.suffix, copied.live.oid));
+        let away = candidate.retiring(&copied.live.name.name, copied.live.oid);
         let copy = Replacement::read(
             transaction,
             copied.live.oid,
@@ -140,7 +153,7 @@ async fn prepare(transaction: &Transaction<'_>, promotion: &Promotion<'_>, group
         }
         copies.push((copy, copied.is_filled_late));
     }
-    let incoming = refer_to_candidate(transaction, candidate, &dependents.incoming, group).await?;
+    let incoming = refer_to_candidate(transaction, live, candidate, &dependents.incoming, group).await?;
     for replacement in std::iter::once(&replacement).chain(copies.iter().map(|(copy, _)| copy)) {
         execute(transaction, &replacement.likeness.before.join(";\n")).await?;
     }
@@ -160,15 +173,16 @@ async fn prepare(transaction: &Transaction<'_>, promotion: &Promotion<'_>, group
 /// is moved.
 async fn refer_to_candidate(
     transaction: &Transaction<'_>,
+    live: u32,
     candidate: &Candidate,
     keys: &[IncomingKey],
     group: &[u32],
-) -> Result<Vec<(IncomingKey, Identifier)>> {
+) -> Result<Vec<Referring>> {
+    let oid = catalog::get(transaction, &candidate.name).await?;
     let mut referring = Vec::new();
     for key in keys {
-        if let Some(child) = catalog::find(transaction, &key.child).await?
-            && group.contains(&child)
-        {
+        let child = catalog::get(transaction, &key.child).await?;
+        if group.contains(&child) {
             // That table is replaced too; its successor refers to this one's.
             continue;
         }
@@ -178,7 +192,15 @@ async fn refer_to_candidate(
             .batch_execute(&format!("alter table {} add constraint {name} {definition}", key.child))
             .await
             .map_err(|error| refusal::of_key(&key.name, &key.child, &error))?;
-        referring.push((key.clone(), name));
+        let made = catalog::keys_of(transaction, child).await?;
+        let mut names = Vec::new();
+        if let Some((_, new)) = made.iter().find(|(made, _)| *made == name) {
+            for other in catalog::key_names(transaction, (key.oid, *new), (live, oid)).await? {
+                let (_, table) = other.table;
+                names.push(format!("alter table {table} rename constraint {} to {}", other.from, other.to));
+            }
+        }
+        referring.push(Referring { key: key.clone(), name, names });
     }
     Ok(referring)
 }
@@ -217,7 +239,7 @@ async fn lock_readers_out(
     statements.extend(ready.iter().flat_map(|ready| ready.dependents.locks.iter().cloned()));
     for ready in ready {
         statements.extend(
-            ready.incoming.iter().map(|(key, _)| format!("lock table only {} in access exclusive mode", key.child)),
+            ready.incoming.iter().map(|referring| format!("lock table {} in access exclusive mode", referring.key.child)),
         );
     }
     for replacement in ready.iter().filter_map(|ready| ready.replacement.as_ref()) {
@@ -243,10 +265,14 @@ fn statements(ready: &Ready) -> Vec<String> {
     for (copy, _) in ready.materialized.iter().rev() {
         statements.push(format!("drop materialized view {}", copy.retired));
     }
-    for (key, name) in &ready.incoming {
+    for Referring { key, name, names } in &ready.incoming {
         let child = &key.child;
         statements.push(format!("alter table {child} drop constraint {}", key.name));
         statements.push(format!("alter table {child} rename constraint {name} to {}", key.name));
+        statements.extend(names.iter().cloned());
+        if let Some(comment) = &key.comment {
+            statements.push(format!("comment on constraint {} on {child} is {comment}", key.name));
+        }
     }
     statements
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::message::{failed_object, machine_failed_objects, machine_objects};
 use super::next_step::{self, Failed};
-use super::wording::{console_link, duration, grouped, subject};
+use super::wording::{console_link, counted, duration, subject};
 use super::{Message, Occasion, Outcome, RunFacts};
 use crate::cleanup::GROUP_STATES;
 use crate::database::run::RunKind;
@@ -110,9 +110,9 @@ fn own_failure<'a>(run: &'a RunFacts, occasion: &Occasion) -> Option<(&'a str, &
 fn about(table: &str, run: Option<&RunFacts>, occasion: &Occasion) -> Vec<String> {
     let Some(run) = run else { return vec![format!("- {table}: not begun")] };
     let loaded = format!(
-        "{} rows of {} objects in {}",
-        grouped(run.totals.rows),
-        grouped(run.totals.loaded),
+        "{} of {} in {}",
+        counted(run.totals.rows, "row"),
+        counted(run.totals.loaded, "object"),
         duration(run.seconds)
     );
     if run.published {

@@ -139,7 +139,7 @@ fn a_group_that_fails_when_it_is_published_has_no_table_to_blame() {
     let told = failure("Loader.DatabaseBusy", "the lock was not given within 1000 ms", "PublishTables");
     let runs = [failed(run(0, "dim_store", 1), &told), failed(run(1, "fact_sales", 2), &told)];
     let text = compose_group(&occasion(Outcome::Failed, Some(told)), &runs).text;
-    assert!(text.contains("- dim_store: 1 rows of 2 objects in 8.5 s, not published\n"), "{text}");
+    assert!(text.contains("- dim_store: 1 row of 2 objects in 8.5 s, not published\n"), "{text}");
     assert!(
         text.contains("with the same input for dim_store, fact_sales; what was loaded is kept."),
         "{text}"

@@ -39,6 +39,11 @@ pub(super) fn grouped(n: u64) -> String {
     grouped
 }
 
+/// Writes how many there are of something.
+pub(super) fn counted(n: u64, one: &str) -> String {
+    format!("{} {one}{}", grouped(n), if n == 1 { "" } else { "s" })
+}
+
 /// Writes a duration in the unit that fits it.
 pub(super) fn duration(seconds: f64) -> String {
     #[expect(
@@ -68,6 +73,7 @@ mod tests {
     #[test]
     fn numbers_and_times_are_readable() {
         assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([0, 1, 1200].map(|n| counted(n, "row")), ["0 rows", "1 row", "1,200 rows"]);
         assert_eq!([3.24, 65.0, 7262.0].map(duration), ["3.2 s", "1 min 5 s", "2 h 1 min"]);
     }
 }

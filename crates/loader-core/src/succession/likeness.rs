@@ -217,6 +217,7 @@ fn build_statement(fact: &Fact) -> BuildStatement {
         None => (fact.makes.clone(), String::new()),
     };
     let is_checked = fact.kind == FactKind::ForeignKey
+        && !fact.refers_to_partitioned
         && !definition.ends_with(" NOT VALID")
         && !definition.ends_with(" NOT ENFORCED");
     if !is_checked {

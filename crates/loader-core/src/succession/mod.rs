@@ -35,6 +35,11 @@ impl Candidate {
         final_name.with_suffix(&format!("{}_{oid}", self.suffix))
     }
 
+    /// Names an object that this candidate's replaces, where its own name is not free.
+    pub(crate) fn retiring(&self, name: &Identifier, oid: u32) -> Identifier {
+        name.with_suffix(&format!("{}_old_{oid}", self.suffix))
+    }
+
     /// Puts a name into the candidate's schema.
     pub(crate) fn in_schema(&self, name: &Identifier) -> QualifiedName {
         QualifiedName::new(self.name.schema.clone(), name.clone())

@@ -34,6 +34,10 @@ pub(crate) struct Replacement {
     advances: Vec<String>,
     /// What else the identity's sequences have.
     sequence_facts: Vec<String>,
+    /// The statements that end what the live one is published to.
+    unpublishes: Vec<String>,
+    /// The names of keys that Postgres makes for partitions that this table refers to.
+    key_names: Vec<String>,
     /// How a partition goes from its parent, and how the new one comes to it.
     partition: Option<(String, String)>,
 }
@@ -59,9 +63,16 @@ impl Replacement {
                 .extend(facts.into_iter().filter(|fact| fact.kind != FactKind::Owner).map(|fact| fact.makes));
         }
         Ok(Self {
-            renamed_first: taken(transaction, live, &live_name, &retired, &candidate.suffix).await?,
+            renamed_first: taken(transaction, live, &live_name, &retired, &candidate).await?,
             live_statistics: catalog::statistics(transaction, live, &candidate.name).await?,
             advances: advances(transaction, &candidate, &candidate_sequences, &live_sequences).await?,
+            unpublishes: catalog::facts(transaction, live, &retired)
+                .await?
+                .into_iter()
+                .filter(|fact| fact.kind == FactKind::Publication)
+                .filter_map(|fact| fact.unmakes)
+                .collect(),
+            key_names: outgoing_key_names(transaction, live, oid, &live_name).await?,
             partition: partition(transaction, live, &live_name).await?,
             live,
             live_name,
@@ -103,7 +114,7 @@ impl Replacement {
         }
         statements.push(format!("alter table {name} set schema {}", self.retired.schema));
         for statistics in &self.live_statistics {
-            let away = self.candidate.provisional(&statistics.name.name, statistics.oid);
+            let away = self.candidate.retiring(&statistics.name.name, statistics.oid);
             let renamed = QualifiedName::new(statistics.name.schema.clone(), away.clone());
             statements.push(format!("alter statistics {} rename to {away}", statistics.name));
             statements.push(format!("alter statistics {renamed} set schema {}", self.retired.schema));
@@ -147,7 +158,8 @@ impl Replacement {
     }
 
     fn settle(&self) -> Vec<String> {
-        let mut statements = self.likeness.after.clone();
+        let mut statements = self.unpublishes.clone();
+        statements.extend(self.likeness.after.iter().cloned());
         for sequence in self.live_sequences.iter().filter(|sequence| sequence.is_owned) {
             statements.push(format!(
                 "alter sequence {} owned by {}.{}",
@@ -155,6 +167,7 @@ impl Replacement {
             ));
         }
         statements.extend(self.sequence_facts.iter().cloned());
+        statements.extend(self.key_names.iter().cloned());
         for (index, wanted) in &self.likeness.indexes {
             let name = QualifiedName::new(self.live_name.schema.clone(), wanted.name.clone());
             statements.extend(wanted.finish(index, &name, &self.live_name));
@@ -215,7 +228,7 @@ async fn taken(
     live: u32,
     live_name: &QualifiedName,
     retired: &QualifiedName,
-    suffix: &str,
+    candidate: &Candidate,
 ) -> Result<Vec<(Identifier, Identifier)>> {
     let rows = client
         .query(
@@ -238,7 +251,7 @@ async fn taken(
         .map(|row| {
             let (oid, name): (u32, String) = (row.get(0), row.get(1));
             let name = catalog::identifier(name)?;
-            let away = name.with_suffix(&format!("{suffix}_{oid}"));
+            let away = candidate.retiring(&name, oid);
             Ok((name, away))
         })
         .collect()
@@ -293,6 +306,23 @@ async fn advances(
               where last_value {before} {furthest} or last_value = {furthest} and not is_called",
             name.to_string().replace('\'', "''"),
         ));
+    }
+    Ok(statements)
+}
+
+async fn outgoing_key_names(
+    client: &impl GenericClient,
+    live: u32,
+    candidate: u32,
+    live_name: &QualifiedName,
+) -> Result<Vec<String>> {
+    let made = catalog::keys_of(client, candidate).await?;
+    let mut statements = Vec::new();
+    for (name, old) in catalog::keys_of(client, live).await? {
+        let Some((_, new)) = made.iter().find(|(made, _)| *made == name) else { continue };
+        for key in catalog::key_names(client, (old, *new), (live, candidate)).await? {
+            statements.push(format!("alter table {live_name} rename constraint {} to {}", key.from, key.to));
+        }
     }
     Ok(statements)
 }

@@ -255,7 +255,6 @@ create view ref."Cheap of shop" with (security_invoker = true, check_option = lo
 create view public.item_line as
     select i.*, count(line.line) as lines
       from public.item as i left join public.order_line as line on line.item_id = i.id group by i.id;
-create view public.item_row as select i as item, to_jsonb(i) ->> 'name' as name from public.item as i;
 create recursive view public.item_family (id, root, depth) as
     select id, id, 0 from public.item where parent_id is null
     union all

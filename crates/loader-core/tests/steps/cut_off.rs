@@ -9,7 +9,7 @@ use crate::world::World;
 
 /// Steps have fewer statements than this; it keeps a loop that cuts nothing from
 /// going on for ever.
-const MOST_STATEMENTS: i64 = 80;
+const MOST_STATEMENTS: i64 = 200;
 /// A step that gets through with fewer was not cut at all.
 const FEWEST_STATEMENTS: i64 = 4;
 
@@ -20,6 +20,30 @@ async fn world_with_live() -> World {
     world.run("r0", &json!({"table": "t"})).await.unwrap();
     world.put_three();
     world
+}
+
+/// What hangs on the live table where it matters: indexes, a view, a materialized
+/// view, a table that refers to it.
+const HUNG_ON: &str = "alter table public.t add primary key (id); create index t_name on public.t (name);
+    create view public.names as select name from public.t;
+    create materialized view public.counted as select count(*) as rows from public.t;
+    create unique index counted_rows on public.counted (rows);
+    create table public.child (t_id bigint references public.t);
+    grant select on public.t to public";
+
+/// What must be there after every cut, whatever happened.
+async fn assert_hung_on(world: &World, cut: &str) {
+    let seen = world.one("select string_agg(id::text, ',' order by id) from public.t").await;
+    assert!(seen == "0" || seen == "1,2,3,4,5", "{cut}: a reader sees the old version or the new one: {seen}");
+    let names = if seen == "0" { 1 } else { 5 };
+    assert_eq!(world.one("select count(*) from public.names").await, names.to_string(), "{cut}: the view");
+    let child = "insert into public.child select id from public.t; delete from public.child";
+    world.execute(child).await;
+    assert!(world.client.batch_execute("insert into public.child values (-1)").await.is_err(), "{cut}: the key");
+    let indexes = "select string_agg(indexrelid::regclass::text, ',' order by indexrelid::regclass::text) from pg_index
+                    where indrelid in ('public.t'::regclass, 'public.counted'::regclass)";
+    assert_eq!(world.one(&format!("({indexes})")).await, "counted_rows,t_name,t_pkey", "{cut}: the indexes");
+    assert_eq!(world.one("has_table_privilege('public', 'public.t', 'select')").await, "true", "{cut}: the grant");
 }
 
 /// Makes a trial with a connection that breaks before its first statement, then
@@ -120,16 +144,56 @@ async fn import_goes_on_after_a_cut_at_any_statement() {
 }
 
 #[tokio::test]
+async fn build_goes_on_after_a_cut_at_any_statement() {
+    at_every_statement(async |world, through| {
+        world.execute(HUNG_ON).await;
+        let plan = loaded(world).await;
+        if let Ok(mut session) = world.session_through(&through.address).await {
+            let _ = world.build_on(&mut session, &plan).await;
+        }
+        assert_eq!(world.one("select id from public.t").await, "0", "the build touches nothing that is live");
+        world.publish(&plan).await.unwrap();
+        assert_hung_on(world, "after the publish").await;
+        assert_whole(world).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rollback_goes_on_after_a_cut_at_any_statement() {
+    at_every_statement(async |world, through| {
+        world.execute(HUNG_ON).await;
+        let plan = loaded(world).await;
+        world.publish(&plan).await.unwrap();
+        if let Ok(mut session) = world.session_through(&through.address).await {
+            let _ = world.roll_back_on(&mut session, "back").await;
+        }
+        assert_hung_on(world, "after the cut").await;
+        let back = world.roll_back("back").await.unwrap();
+        assert_eq!((back.version, back.replaced_version), (1, 2));
+        assert_eq!(world.roll_back("back").await.unwrap(), back, "asked again, it says the same");
+        assert_eq!(world.one("select string_agg(id::text, ',') from public.t").await, "0");
+        assert_hung_on(world, "after the rollback").await;
+        assert_eq!(world.one("select count(*) from loader.lease").await, "0");
+        world.roll_back("forth").await.unwrap();
+        assert_hung_on(world, "after the rollback of the rollback").await;
+        assert_whole(world).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn publish_goes_on_after_a_cut_at_any_statement() {
     at_every_statement(async |world, through| {
+        world.execute(HUNG_ON).await;
         let plan = loaded(world).await;
         world.build(&plan).await.unwrap();
         if let Some(mut client) = through.client(world).await {
             let _ = world.publish_on(&mut client, &plan).await;
         }
-        let seen = world.one("select string_agg(id::text, ',' order by id) from public.t").await;
-        assert!(seen == "0" || seen == "1,2,3,4,5", "a reader sees the old version or the new one: {seen}");
+        assert_hung_on(world, "after the cut").await;
         world.publish(&plan).await.unwrap();
+        assert_hung_on(world, "after the publish").await;
         assert_whole(world).await;
     })
     .await;

@@ -192,7 +192,8 @@ async fn repeated_keys_are_counted_and_rows_with_null_are_left_out() {
         .execute(
             "create unique index on dataimport.t__1 (b) include (a);
              create unique index on dataimport.t__1 (a) where a = 1;
-             create unique index on dataimport.t__1 ((a + 1))",
+             create unique index on dataimport.t__1 ((a + 1));
+             create unique index on dataimport.t__1 (a, (b || 'x'))",
         )
         .await;
     assert_eq!(
@@ -379,6 +380,15 @@ async fn rows_of_other_tables_must_find_theirs_in_the_loaded_table() {
         .await;
     bench.together = vec![(name("shop", "fact"), name("dataimport", "fact__1"))];
     assert!(verdict(&bench.incoming().await).is_ok());
+    // Half a key is no key where all of it must match.
+    bench.execute("create table dataimport.half as select 'k1' as x, null::int as y").await;
+    for (table, passes) in [("loose", true), ("strict", false)] {
+        bench.together = vec![
+            (name("shop", "fact"), name("dataimport", "fact__1")),
+            (name("public", table), name("dataimport", "half")),
+        ];
+        assert_eq!(verdict(&bench.incoming().await).is_ok(), passes, "{table}");
+    }
     bench.end().await;
 }
 

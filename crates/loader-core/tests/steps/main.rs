@@ -9,6 +9,7 @@ mod gates;
 mod groups;
 mod late_and_twice;
 mod merge;
+mod merged_references;
 mod merged_rows;
 mod refusals;
 mod whole_run;

@@ -15,6 +15,7 @@ use loader_core::plan::batching::Batch;
 use loader_core::plan::{Plan, PlanSettings, plan};
 use loader_core::prepare::{PrepareSettings, Prepared, prepare};
 use loader_core::publish::{PublishSettings, Published, publish};
+use loader_core::rollback::{RollBackEvent, RollBackSettings, RolledBack, roll_back};
 use loader_test_support::{MemorySource, MemoryWork, TestDatabase};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -162,6 +163,25 @@ impl World {
             _ => {}
         }
         self.publish_on(&mut self.database.connect().await, plan).await
+    }
+
+    pub(crate) async fn roll_back_on(&self, session: &mut Session, run_id: &str) -> Result<RolledBack> {
+        let event = RollBackEvent {
+            input: json!({"table": "t", "to": "previous"}),
+            execution: execution(run_id),
+        };
+        let settings = RollBackSettings {
+            lease: LEASE,
+            lock_timeout_ms: 200,
+            attempts: 2,
+            versions_kept: 1,
+            sessions: 2,
+        };
+        roll_back(session, &event, &settings, Instant::now() + self.time).await
+    }
+
+    pub(crate) async fn roll_back(&self, run_id: &str) -> Result<RolledBack> {
+        self.roll_back_on(&mut self.session().await, run_id).await
     }
 
     /// Takes a run from its input to its publish.

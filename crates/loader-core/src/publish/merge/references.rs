@@ -73,8 +73,11 @@ impl Referring<'_> {
     async fn check_rows_that_go(&self, transaction: &Transaction<'_>) -> Result<()> {
         let Self { merge, foreign_key } = self;
         let lost = match foreign_key.on_delete {
-            // Another partition may hold the row: the database knows.
-            Action::None if foreign_key.path == Path::ThroughParent => return Ok(()),
+            // Another partition may hold the row, or another statement of the
+            // transaction see to the rest: the database checks that itself.
+            Action::None if foreign_key.path == Path::ThroughParent || foreign_key.deferrable => {
+                return Ok(());
+            }
             // Another row may have taken over the values that they refer to.
             Action::None => format!(
                 "not exists (select from {} c where {})",

@@ -183,9 +183,8 @@ async fn check_columns(
 /// Returns the columns in whose unique and exclusion indexes a row can be in the
 /// way of another one.
 ///
-/// Rows that differ in the key can't meet in an index that holds the key, and a
-/// deferrable constraint waits for the end of the statement. An expression or a
-/// predicate may read any column: the catalog says which.
+/// Rows that differ in the key can't meet in an index that holds the key. An
+/// expression or a predicate may read any column: the catalog says which.
 async fn unique_columns(
     transaction: &Transaction<'_>,
     live: &QualifiedName,
@@ -198,7 +197,7 @@ async fn unique_columns(
                from pg_index i
                join pg_attribute a on a.attrelid = i.indrelid and a.attnum > 0 and not a.attisdropped
               where i.indrelid = to_regclass($1)
-                and (i.indisunique or i.indisexclusion) and i.indimmediate
+                and (i.indisunique or i.indisexclusion)
                 and not (i.indisunique and $2::text[] <@ (
                     select coalesce(array_agg(attname::text), '{}')
                       from unnest(i.indkey[0:i.indnkeyatts - 1]) as attnum
