@@ -168,10 +168,7 @@ async fn attempt(
 ) -> Result<()> {
     let doing = "publishing";
     let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
-    transaction
-        .batch_execute(&format!("set local lock_timeout = {}", settings.lock_timeout_ms))
-        .await
-        .map_err(|error| failure(doing, &error))?;
+    locks::outwait_autovacuum(&transaction, settings.lock_timeout_ms).await?;
     let mut promotions = Vec::new();
     for run in runs {
         let (definition, staging) = run.loading()?;
