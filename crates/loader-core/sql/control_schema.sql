@@ -139,6 +139,13 @@ update loader.version as version
 create unique index if not exists version_table_name_version on loader.version (table_name, version);
 create unique index if not exists version_live on loader.version (table_name) where state = 'live';
 
+-- The tables that one execution publishes together.
+create table if not exists loader.table_group (
+    group_id            text not null,
+    table_name          text not null,
+    primary key (group_id, table_name)
+);
+
 -- Every change of the live version: a publish or a rollback.
 create table if not exists loader.version_change (
     table_name          text not null,

@@ -23,13 +23,23 @@ impl TestDatabase {
     pub async fn create() -> Self {
         let server = std::env::var(SERVER)
             .unwrap_or_else(|_| panic!("{SERVER} is not set: run `cargo x test`, or set it to a Postgres where databases may be created"));
+        Self::create_on(server, "").await
+    }
+
+    /// Creates a database that holds what this one holds; nobody may be connected
+    /// to this one.
+    pub async fn copy(&self) -> Self {
+        Self::create_on(self.server.clone(), &format!(" template {}", self.name)).await
+    }
+
+    async fn create_on(server: String, template: &str) -> Self {
         let name = format!("test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let admin = admin(&server).await;
         admin
             .batch_execute(&format!("drop database if exists {name}"))
             .await
             .expect("drops a database of that name");
-        admin.batch_execute(&format!("create database {name}")).await.expect("creates a database");
+        admin.batch_execute(&format!("create database {name}{template}")).await.expect("creates a database");
         let url = with_database(&server, &name);
         Self { url, server, name }
     }

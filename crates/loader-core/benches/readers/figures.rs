@@ -42,6 +42,10 @@ impl Latencies {
 }
 
 impl Night {
+    fn failed(&self) -> usize {
+        self.quiet.failed + self.building.failed + self.publishing.failed
+    }
+
     /// Tells the night in one line.
     pub(crate) fn line(&self, rows: u64, round: u32) -> String {
         let failure = [&self.quiet, &self.building, &self.publishing]
@@ -84,6 +88,11 @@ impl Findings {
         self.nights.entry((rows, report.map(|lasts| lasts.as_secs()))).or_default().push(night);
     }
 
+    /// Counts the reads that failed.
+    pub(crate) fn failed(&self) -> usize {
+        self.nights.values().flatten().map(Night::failed).sum()
+    }
+
     /// Writes all as tables: of each figure the median and the worst of the nights.
     pub(crate) fn markdown(&self) -> String {
         let loads = self.nights.values().flatten().map(|night| night.load);
@@ -100,7 +109,10 @@ impl Findings {
     }
 
     fn write(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(text, "| Rows | Long report | Longest hold-up | Locks wanted or held | Failed reads | Tries | Publish transaction | Of it with the readers' locks | `build()` |")?;
+        writeln!(
+            text,
+            "| Rows | Long report | Longest hold-up | Locks wanted or held | Failed reads | Tries | Publish transaction | Of it with the readers' locks | `build()` |"
+        )?;
         writeln!(text, "|---|---|---|---|---|---|---|---|---|")?;
         for (case, nights) in &self.nights {
             writeln!(
@@ -109,10 +121,7 @@ impl Findings {
                 title(*case),
                 summary(nights, 1, |night| night.met.longest),
                 summary(nights, 1, |night| ms(night.in_the_way)),
-                nights
-                    .iter()
-                    .map(|night| night.quiet.failed + night.building.failed + night.publishing.failed)
-                    .sum::<usize>(),
+                nights.iter().map(Night::failed).sum::<usize>(),
                 summary(nights, 0, |night| f64::from(u32::try_from(night.tries).unwrap_or(u32::MAX))),
                 summary(nights, 0, |night| ms(night.transaction)),
                 summary(nights, 1, |night| ms(night.locked)),

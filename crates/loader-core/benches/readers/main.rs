@@ -2,7 +2,12 @@
 //!
 //! `cargo x measure readers` runs this on a Postgres of its own, with `fsync` on.
 //! It is no test: it takes minutes, and its figures are those of the machine.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a measurement that can't be made has failed")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a measurement that can't be made has failed"
+)]
 
 mod figures;
 mod moments;
@@ -66,4 +71,5 @@ async fn main() {
         live.end().await;
     }
     println!("{}", findings.markdown());
+    assert_eq!(findings.failed(), 0, "no read fails");
 }

@@ -34,7 +34,13 @@ impl Moments {
 
     /// Returns when this was said.
     pub(crate) fn all(&self, message: &str) -> Vec<Instant> {
-        self.0.lock().unwrap().iter().filter(|said| said.message == message).filter_map(|said| said.at).collect()
+        self.0
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|said| said.message == message)
+            .filter_map(|said| said.at)
+            .collect()
     }
 
     /// Returns the errors that were told.

@@ -79,7 +79,12 @@ pub(crate) async fn construct_copies(
     Ok(indexes)
 }
 
-async fn difference(client: &mut Client, live: u32, candidate: &Candidate, group: &[u32]) -> Result<Likeness> {
+async fn difference(
+    client: &mut Client,
+    live: u32,
+    candidate: &Candidate,
+    group: &[u32],
+) -> Result<Likeness> {
     let doing = |error: tokio_postgres::Error| failure(COMPARING, &error);
     let transaction = client.transaction().await.map_err(doing)?;
     catalog::qualify_all(&transaction).await?;
@@ -181,6 +186,8 @@ async fn make_constraints(
 fn out_of_time(what: &str) -> Error {
     Error::new(
         ErrorName::DeadlineReached,
-        format!("the time of the Lambda was nearly up while {what} were being built: what is built stays, the next call goes on"),
+        format!(
+            "the time of the Lambda was nearly up while {what} were being built: what is built stays, the next call goes on"
+        ),
     )
 }

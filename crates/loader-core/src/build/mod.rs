@@ -16,7 +16,6 @@ use crate::database::run::Run;
 use crate::database::{lease, ledger, run};
 use crate::error::{Error, ErrorName, Result};
 use crate::gate::{self, GateFigure, Subject};
-use crate::identifier::QualifiedName;
 use crate::publish::{Strategy, reconcile};
 use crate::succession::{Candidate, materialized};
 
@@ -81,26 +80,18 @@ pub async fn build(
     reconcile::count_rows(client, &current.run_id, staging).await?;
     let rows = ledger::totals(client, &current.run_id).await?.rows;
     let candidate = Candidate::staging(staging, &current.run_id);
-    let together = siblings(client, &current).await?;
     let live_name = Schema::Live.table(&current.table);
     let live = catalog::find(client, &live_name).await?;
-    let subject = Subject {
-        staging: &candidate.name,
-        live: live.map(|_| &live_name),
-        rows,
-        together: &together,
-    };
+    let subject = Subject { staging: &candidate.name, live: live.map(|_| &live_name), rows, together: &[] };
     // First, as it costs little: a half delivery needs no indexes.
     let mut figures = gate::check_counts(client, &subject, definition).await?;
     pass(client, &current, &figures).await?;
     let mut indexes = 0;
     let strategy = current.strategy.unwrap_or_default();
     if let (Some(live), true) = (live, strategy != Strategy::Merge) {
-        let mut group = Vec::new();
-        for (table, _) in &together {
-            group.extend(catalog::find(client, table).await?);
-        }
-        indexes = construction::construct(session, live, &candidate, &group, settings.sessions, deadline).await?;
+        let group = group_tables(client, &current).await?;
+        indexes =
+            construction::construct(session, live, &candidate, &group, settings.sessions, deadline).await?;
     }
     let client = session.client().await?;
     // The planner knows nothing of a table that was never analysed; readers would
@@ -109,12 +100,17 @@ pub async fn build(
         .batch_execute(&format!("analyze {}", candidate.name))
         .await
         .map_err(|error| failure("analysing the staging table", &error))?;
-    figures.extend(gate::check_rows(client, &subject, definition, left(deadline)).await?);
-    figures.extend(gate::check_incoming_keys(client, &subject).await?);
-    pass(client, &current, &figures).await?;
+    // Tables that are published together refer to each other's new rows, and the
+    // others may still be loading: their gates are checked when all are there.
+    if current.group_id.is_none() {
+        figures.extend(gate::check_rows(client, &subject, definition, left(deadline)).await?);
+        figures.extend(gate::check_incoming_keys(client, &subject).await?);
+        pass(client, &current, &figures).await?;
+    }
     if let (Some(live), true) = (live, strategy != Strategy::Merge) {
         materialized::build_copies(client, live, &candidate).await?;
-        indexes += construction::construct_copies(session, live, &candidate, settings.sessions, deadline).await?;
+        indexes +=
+            construction::construct_copies(session, live, &candidate, settings.sessions, deadline).await?;
     }
     let client = session.client().await?;
     lease::check(client, &current.run_id, event.attempt).await?;
@@ -131,7 +127,7 @@ pub async fn build(
 }
 
 /// Keeps what the gates found, and stops where one has failed.
-async fn pass(client: &Client, current: &Run, figures: &[GateFigure]) -> Result<()> {
+pub(crate) async fn pass(client: &Client, current: &Run, figures: &[GateFigure]) -> Result<()> {
     let found = serde_json::to_value(figures).map_err(|error| {
         Error::new(ErrorName::Internal, format!("the figures of the gates can't be written: {error}"))
     })?;
@@ -148,18 +144,16 @@ fn lease_of(run: &Run, settings: &BuildSettings) -> Duration {
     if run.group_id.is_some() { HELD_FOR_GROUP } else { settings.lease }
 }
 
-/// Finds the live tables that are replaced in the same transaction, each with
-/// what replaces it.
-async fn siblings(client: &Client, current: &Run) -> Result<Vec<(QualifiedName, QualifiedName)>> {
-    let Some(group) = &current.group_id else { return Ok(Vec::new()) };
-    let runs = run::of_group(client, group).await?;
-    Ok(runs
-        .iter()
-        // A table that is changed in place stays the one to refer to.
-        .filter(|run| run.run_id != current.run_id && run.strategy != Some(Strategy::Merge))
-        .filter_map(|run| {
-            let staging = run.staging.as_ref()?;
-            Some((Schema::Live.table(&run.table), Schema::Staging.table(staging)))
-        })
-        .collect())
+/// Finds the live tables that are published together with the run's.
+async fn group_tables(client: &Client, current: &Run) -> Result<Vec<u32>> {
+    let rows = client
+        .query(
+            "select to_regclass(format('%I.%I', $2::text, table_name))::oid from loader.table_group
+              where group_id = $1 and table_name <> $3
+                and to_regclass(format('%I.%I', $2::text, table_name)) is not null",
+            &[&current.group_id, &Schema::Live.as_str(), &current.table.as_str()],
+        )
+        .await
+        .map_err(|error| failure("looking for the tables of the group", &error))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }

@@ -85,7 +85,10 @@ pub(crate) async fn dependents(client: &impl GenericClient, table: u32) -> Resul
                 comment: row.get(8),
             }),
             other => {
-                return Err(Error::new(ErrorName::Internal, format!("the catalog tells of a dependent {other}")));
+                return Err(Error::new(
+                    ErrorName::Internal,
+                    format!("the catalog tells of a dependent {other}"),
+                ));
             }
         }
     }

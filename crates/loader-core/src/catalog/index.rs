@@ -99,7 +99,8 @@ impl Index {
     pub(crate) fn finish(&self, own: &Self, name: &QualifiedName, table: &QualifiedName) -> Vec<String> {
         let mut statements = Vec::new();
         if self.alterations != own.alterations {
-            statements.extend(self.alterations.iter().map(|alteration| format!("alter index {name} {alteration}")));
+            statements
+                .extend(self.alterations.iter().map(|alteration| format!("alter index {name} {alteration}")));
         }
         if self.comment != own.comment {
             statements.push(format!("comment on index {name} is {}", comment(self.comment.as_deref())));
@@ -121,11 +122,7 @@ pub(super) fn comment(text: Option<&str>) -> String {
 /// Writes a string as a literal of SQL that any setting reads the same.
 fn literal(text: &str) -> String {
     let doubled = text.replace('\'', "''");
-    if text.contains('\\') {
-        format!("E'{}'", doubled.replace('\\', "\\\\"))
-    } else {
-        format!("'{doubled}'")
-    }
+    if text.contains('\\') { format!("E'{}'", doubled.replace('\\', "\\\\")) } else { format!("'{doubled}'") }
 }
 
 /// Reads the valid indexes of a relation.

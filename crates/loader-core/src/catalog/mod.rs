@@ -30,7 +30,10 @@ const READING: &str = "reading what hangs on the table";
 /// Has every name qualified for the rest of the transaction, and the queries of the
 /// catalog executed as they are: to compile them takes longer than to run them.
 pub(crate) async fn qualify_all(client: &impl GenericClient) -> Result<()> {
-    client.batch_execute("set local search_path = ''; set local jit = off").await.map_err(|error| failure(READING, &error))
+    client
+        .batch_execute("set local search_path = ''; set local jit = off")
+        .await
+        .map_err(|error| failure(READING, &error))
 }
 
 /// Finds a relation; none if there is nothing of that name.
@@ -65,8 +68,9 @@ pub(crate) async fn name_of(client: &impl GenericClient, oid: u32) -> Result<Qua
 
 /// Makes an identifier of a name of the catalog.
 pub(crate) fn identifier(name: String) -> Result<Identifier> {
-    Identifier::try_from(name)
-        .map_err(|error| Error::new(ErrorName::Internal, format!("a name of the catalog can't be used: {error}")))
+    Identifier::try_from(name).map_err(|error| {
+        Error::new(ErrorName::Internal, format!("a name of the catalog can't be used: {error}"))
+    })
 }
 
 /// Makes a qualified name of two of the catalog's names.
@@ -76,5 +80,8 @@ fn qualified(schema: String, name: String) -> Result<QualifiedName> {
 
 /// The catalog wrote a definition in a way that this code does not know.
 fn not_understood(what: &str, name: &str) -> Error {
-    Error::new(ErrorName::Internal, format!("the definition of the {what} {name} is written in an unknown way"))
+    Error::new(
+        ErrorName::Internal,
+        format!("the definition of the {what} {name} is written in an unknown way"),
+    )
 }

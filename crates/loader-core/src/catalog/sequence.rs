@@ -11,6 +11,7 @@ const SEQUENCES: &str = include_str!("../../sql/catalog/sequences.sql");
 
 /// A sequence that fills a column.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent answers of the catalog")]
 pub(crate) struct Sequence {
     /// Its object.
     pub(crate) oid: u32,

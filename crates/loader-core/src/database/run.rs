@@ -313,14 +313,7 @@ pub async fn prepared(
                 set state = 'loading', definition = $2, staging_table = $3, resumed_from = $4,
                     strategy = $5, strategy_reason = $6
               where run_id = $1",
-            &[
-                &run_id,
-                &Json(definition),
-                &staging.as_str(),
-                &resumed_from,
-                &strategy.as_str(),
-                &reason,
-            ],
+            &[&run_id, &Json(definition), &staging.as_str(), &resumed_from, &strategy.as_str(), &reason],
         )
         .await
         .map(|_| ())

@@ -140,7 +140,8 @@ pub(crate) async fn adapt(
         transaction.batch_execute(&statement).await.map_err(|error| {
             Error::new(
                 ErrorName::InvalidDefinition,
-                failure(&format!("giving column {} the type {}", column.name, column.sql_type), &error).message,
+                failure(&format!("giving column {} the type {}", column.name, column.sql_type), &error)
+                    .message,
             )
         })?;
     }

@@ -6,6 +6,7 @@ use tokio_postgres::Client;
 use crate::database::failure::failure;
 use crate::database::{control_schema, run};
 use crate::error::{Error, ErrorName, Result};
+use crate::identifier::Identifier;
 use crate::input::{Execution, GroupInput, GroupRun, is_named_by};
 
 /// A group whose tables can be started.
@@ -40,6 +41,16 @@ pub async fn prepare_group(
             ),
         ));
     }
+    // The tables are loaded one after the other: the first must know of the last.
+    let names: Vec<&str> = input.tables().map(Identifier::as_str).collect();
+    client
+        .execute(
+            "insert into loader.table_group (group_id, table_name)
+             select $1, name from unnest($2::text[]) as name on conflict do nothing",
+            &[&execution.name, &names],
+        )
+        .await
+        .map_err(|error| failure("recording the tables of the group", &error))?;
     Ok(PreparedGroup { group: execution.name.clone(), tables })
 }
 

@@ -4,17 +4,17 @@ use tokio_postgres::{Client, GenericClient, Transaction};
 
 use super::Prepared;
 use super::columns::{Asked, Origin};
+use crate::catalog;
 use crate::cleanup::drop_staging;
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::database::run::{self, Run};
 use crate::database::staging;
 use crate::definition::{ColumnDefinition, ColumnsFrom, ResolvedColumn, ResolvedDefinition};
-use crate::catalog;
 use crate::error::{Error, ErrorName, Result};
+use crate::identifier::Identifier;
 use crate::publish::foresee;
 use crate::succession::materialized;
-use crate::identifier::Identifier;
 
 /// How long taking over waits for Lambdas of the run before.
 const TAKE_OVER_TIMEOUT_MS: u64 = 60_000;
@@ -42,9 +42,14 @@ pub(super) async fn stage(
         return Ok(prepared(current, staging, definition.columns_from, None));
     }
     // Before anything is loaded: what can't be published is refused now.
-    let foreseen = foresee(&transaction, &current.table, asked.written.strategy, asked.written.key.as_deref())
-        .await?;
-    tracing::info!(run.id = current.run_id, strategy = foreseen.0.as_str(), why = foreseen.1, "how it will be published");
+    let foreseen =
+        foresee(&transaction, &current.table, asked.written.strategy, asked.written.key.as_deref()).await?;
+    tracing::info!(
+        run.id = current.run_id,
+        strategy = foreseen.0.as_str(),
+        why = foreseen.1,
+        "how it will be published"
+    );
     create(&transaction, current, &name, origin).await?;
     let columns = columns_of(&transaction, &name, origin).await?;
     let digest = match origin {
@@ -54,8 +59,15 @@ pub(super) async fn stage(
     };
     let definition = resolved(asked, columns, origin.name(), digest);
     let resumed_from = take_over(&transaction, current, &name, &definition).await?;
-    run::prepared(&transaction, &current.run_id, &definition, &name, resumed_from.as_deref(), (foreseen.0, &foreseen.1))
-        .await?;
+    run::prepared(
+        &transaction,
+        &current.run_id,
+        &definition,
+        &name,
+        resumed_from.as_deref(),
+        (foreseen.0, &foreseen.1),
+    )
+    .await?;
     transaction.commit().await.map_err(|error| failure(doing, &error))?;
     drop_leftovers(client, current).await?;
     Ok(prepared(current, &name, definition.columns_from, resumed_from))

@@ -11,7 +11,7 @@ use crate::database::failure::failure;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::{Identifier, QualifiedName};
 use crate::succession::moving;
-use crate::succession::versions::{self, Becoming, Change};
+use crate::succession::versions::{self, Becoming};
 
 /// Changes the rows of the live table into those of the candidate, which is gone
 /// afterwards. Readers see the old rows until the transaction ends, and wait for
@@ -25,7 +25,7 @@ pub(crate) async fn change_rows(
     candidate: &QualifiedName,
     key: Option<&[Identifier]>,
     becoming: Becoming<'_>,
-) -> Result<Change> {
+) -> Result<()> {
     let live = Schema::Live.table(table);
     let key = match key {
         Some(key) => key.to_vec(),
@@ -33,7 +33,7 @@ pub(crate) async fn change_rows(
     };
     versions::shift_backup(transaction, table).await?;
     copy_as_backup(transaction, &live, &versions::backup(table)).await?;
-    let change = versions::record(transaction, table, becoming, Strategy::Merge, Some(table)).await?;
+    versions::record(transaction, table, becoming, Strategy::Merge, Some(table)).await?;
     let merged = merge(transaction, &live, candidate, &key).await?;
     tracing::info!(
         table.name = table.as_str(),
@@ -47,8 +47,7 @@ pub(crate) async fn change_rows(
     transaction
         .batch_execute(&statements.join(";\n"))
         .await
-        .map_err(|error| failure("dropping the merged rows", &error))?;
-    Ok(change)
+        .map_err(|error| failure("dropping the merged rows", &error))
 }
 
 /// The error of a table whose rows nothing tells apart.

@@ -18,13 +18,19 @@ use self::promote::Promotion;
 pub use self::reconcile::{Reconciliation, describe};
 pub use self::strategy::Strategy;
 pub(crate) use self::strategy::foresee;
+use crate::build::pass;
+use crate::catalog;
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::database::run::{Run, RunState};
 use crate::database::{lease, ledger, live, run};
 use crate::error::{Error, ErrorName, Result};
-use crate::succession::versions::{self, Becoming};
+use crate::gate::{self, Subject};
 use crate::succession::Candidate;
+use crate::succession::versions::{self, Becoming};
+
+/// How long a query of a gate may take when a group is checked.
+const GATE_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// What the deployment sets for the publish.
 #[derive(Debug, Clone, Copy)]
@@ -104,8 +110,33 @@ pub async fn publish_group(
     if runs.is_empty() {
         return Err(Error::new(ErrorName::InvalidEvent, format!("there are no runs of a group {group}")));
     }
+    if runs.iter().any(|run| run.state != RunState::Published) {
+        check_together(client, &runs).await?;
+    }
     let tables = publish_all(client, runs, settings).await?;
     Ok(PublishedGroup { group: group.to_owned(), tables })
+}
+
+/// Checks the gates of tables that refer to each other's new rows.
+async fn check_together(client: &mut Client, runs: &[Run]) -> Result<()> {
+    let mut successors = Vec::new();
+    for run in runs {
+        let (_, staging) = run.loading()?;
+        // A table that is changed in place will hold the same rows.
+        successors.push((Schema::Live.table(&run.table), Schema::Staging.table(staging)));
+    }
+    for (run, (live, staging)) in runs.iter().zip(&successors) {
+        let (definition, _) = run.loading()?;
+        let others: Vec<_> = successors.iter().filter(|(other, _)| other != live).cloned().collect();
+        let rows = ledger::totals(client, &run.run_id).await?.rows;
+        let has_live = catalog::find(client, live).await?.is_some();
+        let subject = Subject { staging, live: has_live.then_some(live), rows, together: &others };
+        let mut figures = gate::check_counts(client, &subject, definition).await?;
+        figures.extend(gate::check_rows(client, &subject, definition, GATE_TIMEOUT).await?);
+        figures.extend(gate::check_incoming_keys(client, &subject).await?);
+        pass(client, run, &figures).await?;
+    }
+    Ok(())
 }
 
 async fn publish_all(

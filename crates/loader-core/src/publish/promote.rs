@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use tokio_postgres::Transaction;
 
-use crate::catalog::dependents::{Dependents, IncomingKey, dependents, fingerprint};
 use crate::catalog;
+use crate::catalog::dependents::{Dependents, IncomingKey, dependents, fingerprint};
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::{Identifier, QualifiedName};
 use crate::succession::moving::{Replacement, rename_whole};
-use crate::succession::versions::{self, Becoming, Change};
+use crate::succession::versions::{self, Becoming};
 use crate::succession::{Candidate, materialized};
 
 use super::{Strategy, refusal};
@@ -59,7 +59,7 @@ pub(crate) async fn promote(
     transaction: &Transaction<'_>,
     promotions: &[Promotion<'_>],
     lock_timeout: Duration,
-) -> Result<Vec<Change>> {
+) -> Result<()> {
     catalog::qualify_all(transaction).await?;
     let mut group = Vec::new();
     for promotion in promotions {
@@ -76,13 +76,11 @@ pub(crate) async fn promote(
         ready.push(prepare(transaction, promotion, &group).await?);
     }
     refer_within(transaction, promotions, &ready).await?;
-    let mut changes = Vec::new();
     for (promotion, ready) in promotions.iter().zip(&ready) {
         versions::shift_backup(transaction, promotion.table).await?;
         let replaced = ready.replacement.is_some().then_some(promotion.table);
-        changes.push(
-            versions::record(transaction, promotion.table, promotion.becoming, Strategy::Rename, replaced).await?,
-        );
+        versions::record(transaction, promotion.table, promotion.becoming, Strategy::Rename, replaced)
+            .await?;
     }
     tracing::debug!("waiting for the readers to end");
     lock_readers_out(transaction, &ready, lock_timeout).await?;
@@ -98,8 +96,7 @@ pub(crate) async fn promote(
         }
     }
     let statements: Vec<String> = ready.iter().flat_map(statements).collect();
-    execute(transaction, &statements.join(";\n")).await?;
-    Ok(changes)
+    execute(transaction, &statements.join(";\n")).await
 }
 
 async fn prepare(transaction: &Transaction<'_>, promotion: &Promotion<'_>, group: &[u32]) -> Result<Ready> {
@@ -129,13 +126,14 @@ async fn prepare(transaction: &Transaction<'_>, promotion: &Promotion<'_>, group
     if !replacement.likeness.is_built() {
         return Err(Error::new(
             ErrorName::LiveChanged,
-            format!("{live_name} was altered after the build of its successor: {}", replacement.likeness.missing()),
+            format!(
+                "{live_name} was altered after the build of its successor: {}",
+                replacement.likeness.missing()
+            ),
         ));
     }
     let mut copies = Vec::new();
-    for copied in
-        materialized::find_copies(transaction, live, candidate, &dependents.materialized).await?
-    {
+    for copied in materialized::find_copies(transaction, live, candidate, &dependents.materialized).await? {
         let away = candidate.retiring(&copied.live.name.name, copied.live.oid);
         let copy = Replacement::read(
             transaction,
@@ -236,7 +234,8 @@ async fn lock_readers_out(
     lock_timeout: Duration,
 ) -> Result<()> {
     let exclusive = |table: &QualifiedName| format!("{table} in access exclusive mode");
-    let mut locks: Vec<String> = ready.iter().flat_map(|ready| ready.dependents.locks.iter().cloned()).collect();
+    let mut locks: Vec<String> =
+        ready.iter().flat_map(|ready| ready.dependents.locks.iter().cloned()).collect();
     for referring in ready.iter().flat_map(|ready| &ready.incoming) {
         locks.push(format!("lock table {}", exclusive(&referring.key.child)));
     }

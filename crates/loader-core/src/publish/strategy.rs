@@ -6,9 +6,10 @@ use tokio_postgres::Transaction;
 use super::in_place::no_key;
 use super::merge::key_of;
 use super::refusal;
-use crate::catalog::dependents::dependents;
 use crate::catalog;
+use crate::catalog::dependents::dependents;
 use crate::database::control_schema::Schema;
+use crate::database::failure::failure;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
 
@@ -70,7 +71,15 @@ pub(crate) async fn foresee(
         Some(_) => true,
         None => key_of(transaction, &Schema::Live.table(table)).await?.is_some(),
     };
+    // A rule may turn a change of rows into another one, or into none.
+    let has_rules = has_rules(transaction, live).await?;
     match asked {
+        Some(Strategy::Merge) if has_rules => Err(Error::new(
+            ErrorName::LiveNotReplaceable,
+            format!(
+                "the rows of {table} can't be changed in place, as it has rules: drop them, or choose another strategy"
+            ),
+        )),
         Some(Strategy::Merge) if has_key => Ok((Strategy::Merge, "the definition says so".to_owned())),
         Some(Strategy::Merge) => Err(no_key(&Schema::Live.table(table))),
         Some(Strategy::Partition) => Err(Error::new(
@@ -78,7 +87,7 @@ pub(crate) async fn foresee(
             format!("the strategy partition is for partitioned tables, and {table} is none"),
         )),
         // What no other table can take over, this one keeps.
-        None if has_key && !dependents.refused.is_empty() => Ok((
+        None if has_key && !has_rules && !dependents.refused.is_empty() => Ok((
             Strategy::Merge,
             format!("these hold on to the live table itself: {}", dependents.refused.join(", ")),
         )),
@@ -87,4 +96,12 @@ pub(crate) async fn foresee(
             Ok((Strategy::Rename, "everything that hangs on the live table can be kept".to_owned()))
         }
     }
+}
+
+async fn has_rules(transaction: &Transaction<'_>, live: u32) -> Result<bool> {
+    transaction
+        .query_one("select exists (select 1 from pg_catalog.pg_rewrite where ev_class = $1)", &[&live])
+        .await
+        .map(|row| row.get(0))
+        .map_err(|error| failure("looking for rules of the table", &error))
 }

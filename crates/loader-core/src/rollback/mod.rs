@@ -91,8 +91,7 @@ pub async fn roll_back(
     if let Some(done) = summary(client, &event.execution).await? {
         return Ok(done);
     }
-    let new =
-        NewRun { table: &request.table, kind: RunKind::Rollback, group_id: None, max_attempts: 1 };
+    let new = NewRun { table: &request.table, kind: RunKind::Rollback, group_id: None, max_attempts: 1 };
     let current = run::register(client, &event.execution, &new).await?;
     run::take_table(client, &current, settings.lease).await?;
     let table = &current.table;
@@ -100,10 +99,7 @@ pub async fn roll_back(
     let live = versions::live(client, table).await?;
     // How the live version came to be: a copy of its rows is kept, or itself.
     let strategy = live.map_or(Strategy::Rename, |version| version.strategy);
-    let candidate = Candidate {
-        name: target.place()?,
-        suffix: staging::suffix(&current.run_id),
-    };
+    let candidate = Candidate { name: target.place()?, suffix: staging::suffix(&current.run_id) };
     if strategy == Strategy::Rename {
         build(session, table, &candidate, settings, deadline).await?;
     }
@@ -115,11 +111,12 @@ pub async fn roll_back(
         attempts: settings.attempts,
         versions_kept: settings.versions_kept,
     };
-    let outcome = locks::with_patience(client, &publish, std::slice::from_ref(table), async |client, wait| {
-        lease::renew(client, table, &current.run_id, settings.lease).await?;
-        attempt(client, &current, &target, &candidate, strategy, settings, wait).await
-    })
-    .await;
+    let outcome =
+        locks::with_patience(client, &publish, std::slice::from_ref(table), async |client, wait| {
+            lease::renew(client, table, &current.run_id, settings.lease).await?;
+            attempt(client, &current, &target, &candidate, strategy, settings, wait).await
+        })
+        .await;
     let done = summary(client, &event.execution).await?;
     if let (None, Err(error)) = (&done, outcome) {
         // Its copies of materialized views would hold on to the kept version.
@@ -130,7 +127,10 @@ pub async fn roll_back(
     }
     versions::tidy(client, table, settings.versions_kept).await;
     done.ok_or_else(|| {
-        Error::new(ErrorName::Internal, format!("the rollback {} was committed and is not recorded", current.run_id))
+        Error::new(
+            ErrorName::Internal,
+            format!("the rollback {} was committed and is not recorded", current.run_id),
+        )
     })
 }
 

@@ -28,7 +28,9 @@ impl Request {
     /// Reads an input such as `{"table": "year_2021", "to": "previous"}`.
     pub(super) fn parse(value: &Value) -> Result<Self> {
         let Value::Object(fields) = value else {
-            return Err(invalid("it must be an object such as {\"table\": \"year_2021\", \"to\": \"previous\"}"));
+            return Err(invalid(
+                "it must be an object such as {\"table\": \"year_2021\", \"to\": \"previous\"}",
+            ));
         };
         if let Some(unknown) = fields.keys().find(|field| !matches!(field.as_str(), "table" | "to")) {
             return Err(invalid(&format!("unknown field `{unknown}`; the fields are table, to")));
@@ -43,11 +45,15 @@ impl Request {
             Some(Value::String(word)) if word == "previous" => Target::Previous,
             Some(Value::Number(number)) => match number.as_i64().filter(|number| *number > 0) {
                 Some(number) => Target::Number(number),
-                None => return Err(invalid(&format!("the field `to` is {number} but versions count from 1"))),
+                None => {
+                    return Err(invalid(&format!("the field `to` is {number} but versions count from 1")));
+                }
             },
             // Without it nobody has said what is to become of the rows of now.
             None => {
-                return Err(invalid("the field `to` is missing: \"previous\", or the number of a version in loader.version"));
+                return Err(invalid(
+                    "the field `to` is missing: \"previous\", or the number of a version in loader.version",
+                ));
             }
             Some(_) => return Err(invalid("the field `to` must be \"previous\" or the number of a version")),
         };
@@ -60,7 +66,9 @@ impl Request {
     /// `NoSuchVersion`, with those that there are.
     pub(super) async fn find(&self, client: &Client) -> Result<Version> {
         let (found, wanted) = match self.to {
-            Target::Previous => (versions::previous(client, &self.table).await?, "previous version".to_owned()),
+            Target::Previous => {
+                (versions::previous(client, &self.table).await?, "previous version".to_owned())
+            }
             Target::Number(number) => {
                 (versions::kept(client, &self.table, number).await?, format!("kept version {number}"))
             }

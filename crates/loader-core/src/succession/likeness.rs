@@ -226,6 +226,9 @@ fn build_statement(fact: &Fact) -> BuildStatement {
     BuildStatement {
         what,
         statement: format!("{definition} not valid{rest}"),
-        validate: fact.unmakes.as_ref().map(|drops| drops.replacen(" drop constraint ", " validate constraint ", 1)),
+        validate: fact
+            .unmakes
+            .as_ref()
+            .map(|drops| drops.replacen(" drop constraint ", " validate constraint ", 1)),
     }
 }

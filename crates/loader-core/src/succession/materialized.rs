@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use tokio_postgres::{Client, GenericClient, Transaction};
 
 use super::Candidate;
-use crate::catalog::dependents::{MaterializedView, dependents};
 use crate::catalog;
+use crate::catalog::dependents::{MaterializedView, dependents};
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::error::{Error, ErrorName, Result};
@@ -38,7 +38,10 @@ struct Definition {
 }
 
 /// Names the copies of the materialized views.
-pub(crate) fn copies(candidate: &Candidate, views: &[MaterializedView]) -> Vec<(MaterializedView, Candidate)> {
+pub(crate) fn copies(
+    candidate: &Candidate,
+    views: &[MaterializedView],
+) -> Vec<(MaterializedView, Candidate)> {
     views
         .iter()
         .map(|view| {

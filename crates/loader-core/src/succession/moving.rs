@@ -129,12 +129,18 @@ impl Replacement {
             format!("alter table {} set schema {schema}", self.candidate.name),
             format!("alter table {} rename to {}", here(&self.candidate.name.name), self.live_name.name),
         ];
-        for (index, wanted) in self.likeness.indexes.iter().filter(|(index, wanted)| index.name != wanted.name) {
+        for (index, wanted) in
+            self.likeness.indexes.iter().filter(|(index, wanted)| index.name != wanted.name)
+        {
             statements.push(format!("alter index {} rename to {}", here(&index.name), wanted.name));
         }
         for (own, live) in self.identities() {
             if own.name.name != live.name.name {
-                statements.push(format!("alter sequence {} rename to {}", here(&own.name.name), live.name.name));
+                statements.push(format!(
+                    "alter sequence {} rename to {}",
+                    here(&own.name.name),
+                    live.name.name
+                ));
             }
             // The numbers go on where they are, whatever the data hold.
             let retired = self.retired_name(&live.name.name);

@@ -59,7 +59,11 @@ pub(crate) async fn previous(client: &impl GenericClient, table: &Identifier) ->
 }
 
 /// Reads a kept version.
-pub(crate) async fn kept(client: &impl GenericClient, table: &Identifier, number: i64) -> Result<Option<Version>> {
+pub(crate) async fn kept(
+    client: &impl GenericClient,
+    table: &Identifier,
+    number: i64,
+) -> Result<Option<Version>> {
     find(client, table, &format!("state = 'kept' and version = {number}")).await
 }
 
@@ -146,15 +150,6 @@ async fn free_name(client: &impl GenericClient, wanted: &Identifier) -> Result<I
     Ok(name)
 }
 
-/// What was recorded of a change of the live version.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Change {
-    /// The version that is live now.
-    pub(crate) now: i64,
-    /// The one before.
-    pub(crate) before: Option<i64>,
-}
-
 /// Records that another version is live, and that the one before is kept.
 pub(crate) async fn record(
     transaction: &Transaction<'_>,
@@ -162,7 +157,7 @@ pub(crate) async fn record(
     becoming: Becoming<'_>,
     strategy: Strategy,
     replaced: Option<&Identifier>,
-) -> Result<Change> {
+) -> Result<()> {
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let name = table.as_str();
     let mut before = live(transaction, table).await?.map(|version| version.number);
@@ -218,7 +213,7 @@ pub(crate) async fn record(
                     &run_id,
                     &number(rows),
                     &number(objects),
-                    &replaced.map(|kept| backup_text(kept)),
+                    &replaced.map(backup_text),
                     &strategy.as_str(),
                 ],
             )
@@ -240,13 +235,13 @@ pub(crate) async fn record(
     };
     transaction
         .execute(
-            "insert into loader.version_change (table_name, run_id, kind, from_version, to_version)
-             values ($1, $2, $3, $4, $5)",
+            "insert into loader.version_change (table_name, run_id, kind, from_version, to_version, changed_at)
+             values ($1, $2, $3, $4, $5, now())",
             &[&name, &run_id, &kind, &before, &now],
         )
         .await
-        .map_err(doing)?;
-    Ok(Change { now, before })
+        .map(|_| ())
+        .map_err(doing)
 }
 
 /// Writes where a kept table is, as people read it.

@@ -34,28 +34,47 @@ const HUNG_ON: &str = "alter table public.t add primary key (id); create index t
 /// What must be there after every cut, whatever happened.
 async fn assert_hung_on(world: &World, cut: &str) {
     let seen = world.one("select string_agg(id::text, ',' order by id) from public.t").await;
-    assert!(seen == "0" || seen == "1,2,3,4,5", "{cut}: a reader sees the old version or the new one: {seen}");
+    assert!(
+        seen == "0" || seen == "1,2,3,4,5",
+        "{cut}: a reader sees the old version or the new one: {seen}"
+    );
     let names = if seen == "0" { 1 } else { 5 };
     assert_eq!(world.one("select count(*) from public.names").await, names.to_string(), "{cut}: the view");
     let child = "insert into public.child select id from public.t; delete from public.child";
     world.execute(child).await;
-    assert!(world.client.batch_execute("insert into public.child values (-1)").await.is_err(), "{cut}: the key");
-    let indexes = "select string_agg(indexrelid::regclass::text, ',' order by indexrelid::regclass::text) from pg_index
+    assert!(
+        world.client.batch_execute("insert into public.child values (-1)").await.is_err(),
+        "{cut}: the key"
+    );
+    let indexes =
+        "select string_agg(indexrelid::regclass::text, ',' order by indexrelid::regclass::text) from pg_index
                     where indrelid in ('public.t'::regclass, 'public.counted'::regclass)";
     assert_eq!(world.one(&format!("({indexes})")).await, "counted_rows,t_name,t_pkey", "{cut}: the indexes");
-    assert_eq!(world.one("has_table_privilege('public', 'public.t', 'select')").await, "true", "{cut}: the grant");
+    assert_eq!(
+        world.one("has_table_privilege('public', 'public.t', 'select')").await,
+        "true",
+        "{cut}: the grant"
+    );
 }
 
-/// Makes a trial with a connection that breaks before its first statement, then
-/// with one that breaks before its second, and so on until the step gets through.
-async fn at_every_statement(trial: impl AsyncFn(&mut World, &Through)) {
+/// Brings a world to where a step begins, then makes a trial of that step with a
+/// connection that breaks before its first statement, another one with one that
+/// breaks before its second, and so on until the step gets through.
+async fn at_every_statement<T>(
+    begin: impl AsyncFn(&mut World) -> T,
+    trial: impl AsyncFn(&mut World, &Through, &T),
+) {
+    let mut world = world_with_live().await;
+    let state = begin(&mut world).await;
+    let frozen = world.freeze();
     for budget in 0..MOST_STATEMENTS {
-        let mut world = world_with_live().await;
+        let mut world = frozen.thaw().await;
         let proxy = CutProxy::start(world.database.address(), budget).await;
-        trial(&mut world, &Through { address: proxy.address().to_owned() }).await;
+        trial(&mut world, &Through { address: proxy.address().to_owned() }, &state).await;
         world.end().await;
         if !proxy.has_cut() {
             assert!(budget >= FEWEST_STATEMENTS, "the step has statements");
+            frozen.end().await;
             return;
         }
     }
@@ -89,94 +108,85 @@ async fn assert_whole(world: &World) {
     assert_eq!(world.one(left).await, "0");
 }
 
+async fn loaded_with_things_on(world: &mut World) -> Plan {
+    world.execute(HUNG_ON).await;
+    loaded(world).await
+}
+
 #[tokio::test]
 async fn prepare_goes_on_after_a_cut_at_any_statement() {
-    at_every_statement(async |world, through| {
-        if let Some(mut client) = through.client(world).await {
-            let _ = world.prepare_on(&mut client, "r1", &json!({"table": "t"})).await;
-        }
-        let plan = loaded(world).await;
-        world.publish(&plan).await.unwrap();
-        assert_whole(world).await;
-    })
+    at_every_statement(
+        async |_| (),
+        async |world, through, ()| {
+            if let Some(mut client) = through.client(world).await {
+                let _ = world.prepare_on(&mut client, "r1", &json!({"table": "t"})).await;
+            }
+            let plan = loaded(world).await;
+            world.publish(&plan).await.unwrap();
+            assert_whole(world).await;
+        },
+    )
     .await;
 }
 
 #[tokio::test]
 async fn plan_goes_on_after_a_cut_at_any_statement() {
-    at_every_statement(async |world, through| {
-        world.prepare("r1").await.unwrap();
-        if let Some(mut client) = through.client(world).await {
-            let _ = world.plan_on(&mut client, "r1").await;
-        }
-        let plan = world.plan("r1").await.unwrap();
-        world.import_all(&plan).await;
-        world.publish(&plan).await.unwrap();
-        assert_whole(world).await;
-    })
+    at_every_statement(
+        async |world| {
+            world.prepare("r1").await.unwrap();
+        },
+        async |world, through, ()| {
+            if let Some(mut client) = through.client(world).await {
+                let _ = world.plan_on(&mut client, "r1").await;
+            }
+            let plan = world.plan("r1").await.unwrap();
+            world.import_all(&plan).await;
+            world.publish(&plan).await.unwrap();
+            assert_whole(world).await;
+        },
+    )
     .await;
 }
 
 #[tokio::test]
 async fn import_goes_on_after_a_cut_at_any_statement() {
-    at_every_statement(async |world, through| {
-        // One object a transaction, so that a cut leaves some loaded and some not.
-        world.group_max_bytes = 1;
-        world.batch_max_objects = 3;
-        world.prepare("r1").await.unwrap();
-        let plan = world.plan("r1").await.unwrap();
-        if let Some(mut client) = through.client(world).await {
-            for batch in world.batches(&plan) {
-                let _ = world.import_on(&mut client, &plan, &batch).await;
+    at_every_statement(
+        async |world| {
+            world.batch_max_objects = 3;
+            world.prepare("r1").await.unwrap();
+            world.plan("r1").await.unwrap()
+        },
+        async |world, through, plan| {
+            // One object a transaction, so that a cut leaves some loaded and some not.
+            world.group_max_bytes = 1;
+            if let Some(mut client) = through.client(world).await {
+                for batch in world.batches(plan) {
+                    let _ = world.import_on(&mut client, plan, &batch).await;
+                }
             }
-        }
-        let staging = world.one("select staging_table from loader.run where run_id = 'r1'").await;
-        assert_eq!(
-            world.one(&format!("select count(*) from dataimport.\"{staging}\"")).await,
-            world.one("select coalesce(sum(rows), 0) from loader.object where run_id = 'r1' and state = 'loaded'").await,
-            "rows and ledger agree after every cut"
-        );
-        world.import_all(&plan).await;
-        world.publish(&plan).await.unwrap();
-        assert_whole(world).await;
-    })
+            let staging = world.one("select staging_table from loader.run where run_id = 'r1'").await;
+            assert_eq!(
+                world.one(&format!("select count(*) from dataimport.\"{staging}\"")).await,
+                world.one("select coalesce(sum(rows), 0) from loader.object where run_id = 'r1' and state = 'loaded'").await,
+                "rows and ledger agree after every cut"
+            );
+            world.import_all(plan).await;
+            world.publish(plan).await.unwrap();
+            assert_whole(world).await;
+        },
+    )
     .await;
 }
 
 #[tokio::test]
 async fn build_goes_on_after_a_cut_at_any_statement() {
-    at_every_statement(async |world, through| {
-        world.execute(HUNG_ON).await;
-        let plan = loaded(world).await;
+    at_every_statement(loaded_with_things_on, async |world, through, plan| {
         if let Ok(mut session) = world.session_through(&through.address).await {
-            let _ = world.build_on(&mut session, &plan).await;
+            let _ = world.build_on(&mut session, plan).await;
         }
         assert_eq!(world.one("select id from public.t").await, "0", "the build touches nothing that is live");
-        world.publish(&plan).await.unwrap();
+        world.publish(plan).await.unwrap();
         assert_hung_on(world, "after the publish").await;
-        assert_whole(world).await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn rollback_goes_on_after_a_cut_at_any_statement() {
-    at_every_statement(async |world, through| {
-        world.execute(HUNG_ON).await;
-        let plan = loaded(world).await;
-        world.publish(&plan).await.unwrap();
-        if let Ok(mut session) = world.session_through(&through.address).await {
-            let _ = world.roll_back_on(&mut session, "back").await;
-        }
-        assert_hung_on(world, "after the cut").await;
-        let back = world.roll_back("back").await.unwrap();
-        assert_eq!((back.version, back.replaced_version), (1, 2));
-        assert_eq!(world.roll_back("back").await.unwrap(), back, "asked again, it says the same");
-        assert_eq!(world.one("select string_agg(id::text, ',') from public.t").await, "0");
-        assert_hung_on(world, "after the rollback").await;
-        assert_eq!(world.one("select count(*) from loader.lease").await, "0");
-        world.roll_back("forth").await.unwrap();
-        assert_hung_on(world, "after the rollback of the rollback").await;
         assert_whole(world).await;
     })
     .await;
@@ -184,38 +194,72 @@ async fn rollback_goes_on_after_a_cut_at_any_statement() {
 
 #[tokio::test]
 async fn publish_goes_on_after_a_cut_at_any_statement() {
-    at_every_statement(async |world, through| {
-        world.execute(HUNG_ON).await;
-        let plan = loaded(world).await;
-        world.build(&plan).await.unwrap();
-        if let Some(mut client) = through.client(world).await {
-            let _ = world.publish_on(&mut client, &plan).await;
-        }
-        assert_hung_on(world, "after the cut").await;
-        world.publish(&plan).await.unwrap();
-        assert_hung_on(world, "after the publish").await;
-        assert_whole(world).await;
-    })
+    at_every_statement(
+        async |world| {
+            let plan = loaded_with_things_on(world).await;
+            world.build(&plan).await.unwrap();
+            plan
+        },
+        async |world, through, plan| {
+            if let Some(mut client) = through.client(world).await {
+                let _ = world.publish_on(&mut client, plan).await;
+            }
+            assert_hung_on(world, "after the cut").await;
+            world.publish(plan).await.unwrap();
+            assert_hung_on(world, "after the publish").await;
+            assert_whole(world).await;
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn rollback_goes_on_after_a_cut_at_any_statement() {
+    at_every_statement(
+        async |world| {
+            let plan = loaded_with_things_on(world).await;
+            world.publish(&plan).await.unwrap();
+        },
+        async |world, through, ()| {
+            if let Ok(mut session) = world.session_through(&through.address).await {
+                let _ = world.roll_back_on(&mut session, "back").await;
+            }
+            assert_hung_on(world, "after the cut").await;
+            let back = world.roll_back("back").await.unwrap();
+            assert_eq!((back.version, back.replaced_version), (1, 2));
+            assert_eq!(world.roll_back("back").await.unwrap(), back, "asked again, it says the same");
+            assert_eq!(world.one("select string_agg(id::text, ',') from public.t").await, "0");
+            assert_hung_on(world, "after the rollback").await;
+            assert_eq!(world.one("select count(*) from loader.lease").await, "0");
+            world.roll_back("forth").await.unwrap();
+            assert_hung_on(world, "after the rollback of the rollback").await;
+            assert_whole(world).await;
+        },
+    )
     .await;
 }
 
 #[tokio::test]
 async fn cleanup_goes_on_after_a_cut_at_any_statement() {
-    at_every_statement(async |world, through| {
-        loaded(world).await;
-        if let Some(mut client) = through.client(world).await {
-            let _ = world.clean_up_on(&mut client, "r1", "Loader.Internal").await;
-        }
-        world.clean_up("r1", "Loader.Internal").await.unwrap();
-        assert_eq!(world.one("select id from public.t").await, "0");
-        assert_eq!(world.one("select state from loader.run where run_id = 'r1'").await, "failed");
-        assert_eq!(world.one("select count(*) from loader.lease").await, "0");
-        // What was loaded is there for the next run.
-        world.prepare("r2").await.unwrap();
-        let plan = world.plan("r2").await.unwrap();
-        assert_eq!(plan.objects_to_load, 0);
-        world.publish(&plan).await.unwrap();
-        assert_whole(world).await;
-    })
+    at_every_statement(
+        async |world| {
+            loaded(world).await;
+        },
+        async |world, through, ()| {
+            if let Some(mut client) = through.client(world).await {
+                let _ = world.clean_up_on(&mut client, "r1", "Loader.Internal").await;
+            }
+            world.clean_up("r1", "Loader.Internal").await.unwrap();
+            assert_eq!(world.one("select id from public.t").await, "0");
+            assert_eq!(world.one("select state from loader.run where run_id = 'r1'").await, "failed");
+            assert_eq!(world.one("select count(*) from loader.lease").await, "0");
+            // What was loaded is there for the next run.
+            world.prepare("r2").await.unwrap();
+            let plan = world.plan("r2").await.unwrap();
+            assert_eq!(plan.objects_to_load, 0);
+            world.publish(&plan).await.unwrap();
+            assert_whole(world).await;
+        },
+    )
     .await;
 }

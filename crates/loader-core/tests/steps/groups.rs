@@ -6,11 +6,12 @@ use loader_core::error::ErrorName;
 use loader_core::identifier::Identifier;
 use loader_core::input::Input;
 use loader_core::prepare::prepare_group;
+use loader_core::publish::{PublishSettings, publish_group};
 use loader_core::report::{Occasion, Outcome as Told, tell};
 use loader_test_support::MemoryNotifier;
 use serde_json::json;
 
-use crate::world::{World, execution};
+use crate::world::{LEASE, World, execution};
 
 /// Loads the two tables of the group `night`, as far as the build.
 async fn loaded(world: &World) {
@@ -197,5 +198,66 @@ async fn a_rollback_that_fails_is_not_tried_again() {
     world.execute("update loader.run set state = 'loading' where run_id = 'b1'").await;
     assert!(!world.clean_up("b1", "Loader.LiveChanged").await.unwrap().retry);
     assert_eq!(world.one("select state from loader.run where run_id = 'b1'").await, "failed");
+    world.end().await;
+}
+
+/// Two live tables, one of which refers to the other, and a delivery of both in
+/// which every key is new.
+async fn stores_and_sales(facts: &str) -> World {
+    let world = World::new().await;
+    world
+        .execute(
+            "create table public.dim_store (id bigint primary key);
+             create table public.fact_sales (id bigint primary key, store bigint not null references public.dim_store);
+             create view public.sold as select store, count(*) as sales from public.fact_sales join public.dim_store on dim_store.id = store group by store;
+             insert into public.dim_store values (1), (2); insert into public.fact_sales values (10, 1), (20, 2)",
+        )
+        .await;
+    world.source.put("dim_store/a.csv", "id\n3\n4\n");
+    world.source.put("fact_sales/a.csv", facts.to_owned());
+    let Input::Group(input) = Input::parse(&json!({"tables": ["fact_sales", "dim_store"]})).unwrap() else {
+        panic!("it is a group");
+    };
+    prepare_group(&mut world.database.connect().await, &input, &execution("night")).await.unwrap();
+    for (number, table) in ["fact_sales", "dim_store"].into_iter().enumerate() {
+        let run_id = format!("night-{number}");
+        world.prepare_with(&run_id, &json!({"table": table, "group": "night"})).await.unwrap();
+        let plan = world.plan(&run_id).await.unwrap();
+        world.import_all(&plan).await;
+        world.build(&plan).await.unwrap();
+    }
+    world
+}
+
+const SETTINGS: PublishSettings =
+    PublishSettings { lease: LEASE, lock_timeout_ms: 200, attempts: 2, versions_kept: 1 };
+
+#[tokio::test]
+async fn tables_that_refer_to_each_other_are_published_in_one_move() {
+    let world = stores_and_sales("id,store\n30,3\n40,4\n50,4\n").await;
+    for _ in 0..2 {
+        let published = publish_group(&mut world.database.connect().await, "night", &SETTINGS).await.unwrap();
+        let tables: Vec<(&str, u64)> =
+            published.tables.iter().map(|table| (table.table.as_str(), table.rows)).collect();
+        assert_eq!(tables, [("fact_sales", 3), ("dim_store", 2)]);
+    }
+    assert_eq!(world.rows("select * from public.sold order by store").await, ["(3,1)", "(4,2)"]);
+    assert!(world.client.batch_execute("insert into public.fact_sales values (60, 1)").await.is_err());
+    assert_eq!(
+        world.one("select count(*) from pg_constraint where contype = 'f' and conrelid = 'public.fact_sales'::regclass and confrelid = 'public.dim_store'::regclass and convalidated and conname = 'fact_sales_store_fkey'").await,
+        "1"
+    );
+    assert_eq!(world.one("select count(distinct changed_at) from loader.version_change").await, "1");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_row_that_refers_to_none_of_the_new_rows_keeps_the_whole_group_from_being_published() {
+    let world = stores_and_sales("id,store\n30,3\n40,1\n").await;
+    let error = publish_group(&mut world.database.connect().await, "night", &SETTINGS).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::GateFailed);
+    assert!(error.message.contains("(store)=(1)"), "{error}");
+    assert_eq!(world.rows("select * from public.sold order by store").await, ["(1,1)", "(2,1)"]);
+    assert_eq!(world.one("select count(*) from loader.version").await, "0");
     world.end().await;
 }

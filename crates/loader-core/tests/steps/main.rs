@@ -12,5 +12,6 @@ mod merge;
 mod merged_references;
 mod merged_rows;
 mod refusals;
+mod versions;
 mod whole_run;
 mod world;

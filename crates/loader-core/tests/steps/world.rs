@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use loader_core::cleanup::{Caught, Outcome, clean_up};
 use loader_core::build::{BuildEvent, BuildSettings, Built, build};
+use loader_core::cleanup::{Caught, Outcome, clean_up};
 use loader_core::database::connect::{Session, connect};
 use loader_core::database::connection_string::ConnectionString;
 use loader_core::definition::EngineChoice;
@@ -26,12 +26,30 @@ pub(crate) const LEASE: Duration = Duration::from_mins(10);
 pub(crate) struct World {
     pub(crate) database: TestDatabase,
     pub(crate) source: Arc<MemorySource>,
-    pub(crate) work: MemoryWork,
+    pub(crate) work: Arc<MemoryWork>,
     pub(crate) client: Client,
     pub(crate) batch_max_objects: usize,
     pub(crate) group_max_bytes: u64,
     /// How long an import may take.
     pub(crate) time: Duration,
+}
+
+/// A world that others are made of, each with a database of its own.
+pub(crate) struct FrozenWorld {
+    database: TestDatabase,
+    source: Arc<MemorySource>,
+    work: Arc<MemoryWork>,
+}
+
+impl FrozenWorld {
+    pub(crate) async fn thaw(&self) -> World {
+        let (source, work) = (Arc::clone(&self.source), Arc::clone(&self.work));
+        World { source, work, ..World::on(self.database.copy().await).await }
+    }
+
+    pub(crate) async fn end(self) {
+        self.database.drop().await;
+    }
 }
 
 pub(crate) fn execution(run_id: &str) -> Execution {
@@ -44,12 +62,15 @@ pub(crate) fn execution(run_id: &str) -> Execution {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let database = TestDatabase::create().await;
+        Self::on(TestDatabase::create().await).await
+    }
+
+    async fn on(database: TestDatabase) -> Self {
         let client = database.connect().await;
         Self {
             database,
             source: Arc::default(),
-            work: MemoryWork::default(),
+            work: Arc::default(),
             client,
             batch_max_objects: 2,
             group_max_bytes: 16 << 20,
@@ -60,6 +81,12 @@ impl World {
     pub(crate) async fn end(self) {
         drop(self.client);
         self.database.drop().await;
+    }
+
+    /// Lets go of the database, so that it can be copied.
+    pub(crate) fn freeze(self) -> FrozenWorld {
+        drop(self.client);
+        FrozenWorld { database: self.database, source: self.source, work: self.work }
     }
 
     pub(crate) async fn connect_through(&self, address: &str) -> Result<Client> {
@@ -81,7 +108,7 @@ impl World {
     ) -> Result<Prepared> {
         let settings = PrepareSettings { lease: LEASE, max_attempts: 3, engine: EngineChoice::Auto };
         let input = ExecutionInput::parse(input)?;
-        prepare(client, self.source.as_ref(), &self.work, &input, &execution(run_id), &settings).await
+        prepare(client, self.source.as_ref(), self.work.as_ref(), &input, &execution(run_id), &settings).await
     }
 
     pub(crate) async fn prepare(&self, run_id: &str) -> Result<Prepared> {
@@ -99,7 +126,7 @@ impl World {
             batch_max_bytes: 1 << 20,
             batch_max_objects: self.batch_max_objects,
         };
-        plan(client, self.source.as_ref(), &self.work, run_id, &settings).await
+        plan(client, self.source.as_ref(), self.work.as_ref(), run_id, &settings).await
     }
 
     pub(crate) async fn plan(&self, run_id: &str) -> Result<Plan> {
@@ -166,10 +193,8 @@ impl World {
     }
 
     pub(crate) async fn roll_back_on(&self, session: &mut Session, run_id: &str) -> Result<RolledBack> {
-        let event = RollBackEvent {
-            input: json!({"table": "t", "to": "previous"}),
-            execution: execution(run_id),
-        };
+        let event =
+            RollBackEvent { input: json!({"table": "t", "to": "previous"}), execution: execution(run_id) };
         let settings = RollBackSettings {
             lease: LEASE,
             lock_timeout_ms: 200,
