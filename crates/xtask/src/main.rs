@@ -15,6 +15,7 @@ mod full_year;
 mod interrupt;
 mod lambda_memory;
 mod lambda_package;
+mod measure;
 mod npm;
 mod postgres;
 mod process;
@@ -36,6 +37,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::checks::Part;
 use crate::interrupt::or_interrupted;
+use crate::measure::Measure;
 use crate::postgres::Major;
 use crate::stack::{Connection, Stack};
 use crate::workspace::Workspace;
@@ -93,6 +95,9 @@ enum Task {
         #[arg(long)]
         max_concurrency: Option<u32>,
     },
+    /// Measures what depends on the machine, for minutes.
+    #[command(subcommand)]
+    Measure(Measure),
 }
 
 /// What can be linted by itself.
@@ -175,6 +180,7 @@ async fn run(task: Task) -> anyhow::Result<()> {
             let settings = full_year::Settings { engine, max_concurrency };
             Box::pin(full_year::run_year(&workspace, &archive, &settings)).await
         }
+        Task::Measure(what) => Box::pin(measure::measure(&workspace, what)).await,
     }
 }
 

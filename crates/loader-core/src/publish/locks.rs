@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Transaction};
 
 use super::PublishSettings;
 use crate::database::control_schema::Schema;
+use crate::database::failure::failure;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
 
@@ -15,6 +16,8 @@ use crate::identifier::Identifier;
 const SHORTEST_WAIT_MS: u64 = 25;
 /// After so many tries the wait doubles, for tables whose readers all take long.
 const TRIES_OF_ONE_WAIT: u32 = 10;
+/// How long an autovacuum gets to give way, in milliseconds.
+const AFTER_DEADLOCK_TIMEOUT_MS: u64 = 1_000;
 /// The longest pause between two tries, in milliseconds.
 const LONGEST_PAUSE_MS: u64 = 5_000;
 
@@ -33,6 +36,7 @@ pub(crate) async fn with_patience<T>(
     loop {
         let lock_timeout = wait(tries, settings.lock_timeout_ms);
         tries += 1;
+        tracing::debug!(tries, lock_timeout_ms = lock_timeout.as_millis(), "a try begins");
         match attempt(client, lock_timeout).await {
             Err(error) if error.name == ErrorName::DatabaseBusy && tries < settings.attempts => {
                 tracing::debug!(tries, %error, "the live table is in use: trying again");
@@ -49,6 +53,22 @@ pub(crate) async fn with_patience<T>(
             }
         }
     }
+}
+
+/// Sets how long the transaction waits for locks that hold up no reader.
+///
+/// At least so long that an autovacuum gives way: the server asks it to when
+/// somebody has waited for `deadlock_timeout`, and a shorter wait would fail as
+/// long as it runs, for hours on a large table.
+pub(crate) async fn outwait_autovacuum(transaction: &Transaction<'_>, at_least_ms: u64) -> Result<()> {
+    transaction
+        .batch_execute(&format!(
+            "select pg_catalog.set_config(
+                        'lock_timeout', greatest({at_least_ms}, setting::bigint + {AFTER_DEADLOCK_TIMEOUT_MS})::text, true)
+               from pg_catalog.pg_settings where name = 'deadlock_timeout'"
+        ))
+        .await
+        .map_err(|error| failure("setting the lock timeout", &error))
 }
 
 /// Returns how long a try waits for its locks: 25 ms ten times, then twice that,

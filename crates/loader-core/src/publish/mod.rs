@@ -204,10 +204,7 @@ async fn attempt(
 ) -> Result<()> {
     let doing = "publishing";
     let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
-    transaction
-        .batch_execute(&format!("set local lock_timeout = {}", settings.lock_timeout_ms))
-        .await
-        .map_err(|error| failure(doing, &error))?;
+    locks::outwait_autovacuum(&transaction, settings.lock_timeout_ms).await?;
     let mut promotions = Vec::new();
     for run in runs {
         let (definition, staging) = run.loading()?;
@@ -231,7 +228,9 @@ async fn attempt(
         }
     }
     promote::promote(&transaction, &promotions, lock_timeout).await?;
-    transaction.commit().await.map_err(|error| failure("committing the publish", &error))
+    transaction.commit().await.map_err(|error| failure("committing the publish", &error))?;
+    tracing::debug!("the publish is committed");
+    Ok(())
 }
 
 async fn record(transaction: &Transaction<'_>, run: &Run, totals: &ledger::Totals) -> Result<()> {

@@ -122,7 +122,9 @@ pub(crate) async fn promote(
             exchange.make_backup(transaction, promotion.table).await?;
         }
     }
+    tracing::debug!("waiting for the readers to end");
     lock_readers_out(transaction, &ready, &ancestry, lock_timeout).await?;
+    tracing::debug!("the readers are locked out");
     for ready in &ready {
         if let Some(replacement) = &ready.replacement
             && fingerprint(transaction, replacement.live).await? != ready.fingerprint
@@ -314,21 +316,36 @@ async fn lock_readers_out(
     ancestry: &Ancestry,
     lock_timeout: Duration,
 ) -> Result<()> {
-    let mut statements = vec![format!("set local lock_timeout = {}", lock_timeout.as_millis().max(1))];
-    statements.extend(ready.iter().flat_map(|ready| ready.dependents.locks.iter().cloned()));
-    for ready in ready {
-        statements.extend(
-            ready
-                .incoming
-                .iter()
-                .map(|referring| format!("lock table {} in access exclusive mode", referring.key.child)),
-        );
+    let exclusive = |table: &QualifiedName| format!("{table} in access exclusive mode");
+    let mut locks: Vec<String> =
+        ready.iter().flat_map(|ready| ready.dependents.locks.iter().cloned()).collect();
+    for referring in ready.iter().flat_map(|ready| &ready.incoming) {
+        locks.push(format!("lock table {}", exclusive(&referring.key.child)));
     }
-    statements.extend(ancestry.locks());
+    locks.extend(ancestry.locks());
     for replacement in ready.iter().filter_map(|ready| ready.replacement.as_ref()) {
-        statements.push(format!("lock table only {} in access exclusive mode", replacement.live_name));
+        locks.push(format!("lock table only {}", exclusive(&replacement.live_name)));
     }
-    execute(transaction, &statements.join(";\n")).await
+    execute(transaction, &all_within(lock_timeout, &locks)).await
+}
+
+/// Gives all locks together the time that one may take: whoever waits behind the
+/// first of them waits until the last.
+fn all_within(lock_timeout: Duration, locks: &[String]) -> String {
+    let limit = lock_timeout.as_millis().max(1);
+    let now = "1000 * extract(epoch from pg_catalog.clock_timestamp())";
+    let mut statements =
+        vec![format!("select pg_catalog.set_config('loader.locked_by', ({now} + {limit})::text, true)")];
+    for lock in locks {
+        // Zero would be for ever.
+        statements.push(format!(
+            "select pg_catalog.set_config('lock_timeout', greatest(1,
+                        pg_catalog.current_setting('loader.locked_by')::numeric - {now})::integer::text, true)"
+        ));
+        statements.push(lock.clone());
+    }
+    statements.push(format!("set local lock_timeout = {limit}"));
+    statements.join(";\n")
 }
 
 /// Writes the whole move.

@@ -174,11 +174,11 @@ async fn attempt(
     let doing = "rolling back";
     let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
     let kept_as = target.place()?;
-    let statements = format!(
-        "set local lock_timeout = {}; lock table {kept_as} in access exclusive mode",
-        settings.lock_timeout_ms
-    );
-    transaction.batch_execute(&statements).await.map_err(|error| failure(doing, &error))?;
+    locks::outwait_autovacuum(&transaction, settings.lock_timeout_ms).await?;
+    transaction
+        .batch_execute(&format!("lock table {kept_as} in access exclusive mode"))
+        .await
+        .map_err(|error| failure(doing, &error))?;
     record(&transaction, current, target).await?;
     let becoming = Becoming::Again { run_id: &current.run_id, number: target.number };
     let away = Candidate {

@@ -185,6 +185,38 @@ async fn a_long_reader_fails_the_publish_with_its_name_and_holds_up_nobody() {
 }
 
 #[tokio::test]
+async fn locks_that_hold_up_no_reader_are_waited_for_until_an_autovacuum_gives_way() {
+    let world = World::new().await;
+    world.put_three();
+    world.run("r1", &json!({"table": "t"})).await.unwrap();
+    // The publish tells its limits itself, at each of its changes of the catalog.
+    world
+        .execute(
+            "alter table public.t add primary key (id);
+             create table public.child (id bigint references public.t (id));
+             create table public.seen (statement text, lock_timeout interval);
+             create function public.see() returns event_trigger language plpgsql as $$ begin
+                 insert into public.seen values (current_query(), current_setting('lock_timeout')::interval);
+             end $$;
+             create event trigger see on ddl_command_start when tag in ('ALTER TABLE') execute function public.see()",
+        )
+        .await;
+    world.run("r2", &json!({"table": "t"})).await.unwrap();
+    let outlasts = "bool_and(lock_timeout > current_setting('deadlock_timeout')::interval)";
+    let key = "statement like '%alter table \"public\".\"child\" add constraint%'";
+    assert_eq!(world.one(&format!("select {outlasts} from public.seen where {key}")).await, "true");
+    let moves = "statement like '%set schema \"public\"%'";
+    assert_eq!(
+        world
+            .one(&format!("select bool_and(lock_timeout <= interval '25 ms') from public.seen where {moves}"))
+            .await,
+        "true"
+    );
+    world.execute("drop event trigger see").await;
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_read_that_breaks_off_is_tried_again_and_leaves_nothing() {
     let world = World::new().await;
     world.put_three();

@@ -1,0 +1,64 @@
+//! `cargo x measure`: measurements that take minutes and are no tests.
+
+use anyhow::Context as _;
+use clap::Subcommand;
+
+use crate::interrupt::or_interrupted;
+use crate::postgres::{self, Major};
+use crate::process::run_visibly;
+use crate::rust_lint::cargo;
+use crate::stack::Stack;
+use crate::workspace::Workspace;
+
+/// The servers of tests lose their data in a power cut, on purpose. A publish that
+/// doesn't wait for the disk would be measured too short.
+const AS_IN_PRODUCTION: [&str; 4] = [
+    "alter system set fsync = on",
+    "alter system set full_page_writes = on",
+    "alter system set synchronous_commit = on",
+    "select pg_reload_conf()",
+];
+
+/// What can be measured.
+#[derive(Subcommand)]
+pub(crate) enum Measure {
+    /// How long readers are held up by a publish.
+    Readers {
+        /// The sizes of the table, in rows.
+        #[arg(long, default_value = "1000000,10000000")]
+        rows: String,
+        /// How often each case is measured.
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+        /// How long the report stays open after the publish has begun.
+        #[arg(long, default_value_t = 10)]
+        report_seconds: u32,
+        /// 15, 16, 17 or 18; or else the Postgres that this machine has.
+        #[arg(long, value_parser = Major::parse)]
+        postgres: Option<Major>,
+    },
+}
+
+/// Measures on a server of its own, and prints what was found as Markdown.
+pub(crate) async fn measure(workspace: &Workspace, what: Measure) -> anyhow::Result<()> {
+    let Measure::Readers { rows, rounds, report_seconds, postgres } = what;
+    let mut stack = Stack::open(workspace, "measure").await?;
+    let measured = Box::pin(or_interrupted(async {
+        let cluster = stack.up_database_of(postgres).await?;
+        let client = postgres::connect(&cluster.url("postgres")).await?;
+        for setting in AS_IN_PRODUCTION {
+            client.batch_execute(setting).await.with_context(|| format!("cannot {setting}"))?;
+        }
+        let mut bench = cargo(workspace);
+        bench
+            .args(["bench", "--quiet", "--package", "loader-core", "--bench", "readers", "--"])
+            .args(["--rows", &rows])
+            .args(["--rounds", &rounds.to_string()])
+            .args(["--report-seconds", &report_seconds.to_string()])
+            .env("TEST_DATABASE_URL", cluster.url("postgres"));
+        run_visibly(&mut bench).await
+    }))
+    .await;
+    let stopped = stack.down().await;
+    measured.and(stopped)
+}
