@@ -19,6 +19,9 @@ pub(crate) struct Latencies {
     pub(crate) longest: f64,
 }
 
+/// Takes the latencies of a part of the night.
+type Part = fn(&Night) -> &Latencies;
+
 impl Latencies {
     pub(crate) fn of(reads: &[&Read]) -> Self {
         let mut sorted: Vec<f64> = reads.iter().map(|read| ms(read.latency)).collect();
@@ -54,7 +57,8 @@ impl Night {
             .map_or_else(String::new, |failure| format!(", FAILED READS: {failure}"));
         let mut refusals = self.refusals.clone();
         refusals.dedup();
-        let refusals: String = refusals.iter().map(|refusal| format!("\n    {refusal}")).collect();
+        let refusals: Vec<String> = refusals.iter().map(|refusal| format!("\n    {refusal}")).collect();
+        let refusals = refusals.concat();
         format!(
             "  {rows} rows, round {round}: longest read {:.1} ms, of those that met the publish's locks {:.1} ms, \
              in quiet time {:.1} ms; in the way for at most {:.1} ms; {} tries in {:.0} ms, the last one {:.1} ms, \
@@ -132,7 +136,7 @@ impl Findings {
         writeln!(text, "| Rows | Long report | Time | Reads | p50 | p99 | p99.9 | Longest |")?;
         writeln!(text, "|---|---|---|---|---|---|---|---|")?;
         for (case, nights) in &self.nights {
-            let times: [(&str, fn(&Night) -> &Latencies); 3] = [
+            let times: [(&str, Part); 3] = [
                 ("quiet", |night| &night.quiet),
                 ("build", |night| &night.building),
                 ("publish", |night| &night.publishing),

@@ -14,7 +14,8 @@ use crate::world::{LEASE, World, execution};
 
 /// Loads one object of so many rows into `public.t`.
 async fn load(world: &World, run_id: &str, rows: usize) -> Plan {
-    let lines: String = (1..=rows).map(|id| format!("{id},name {id}\n")).collect();
+    let lines: Vec<String> = (1..=rows).map(|id| format!("{id},name {id}\n")).collect();
+    let lines = lines.concat();
     world.source.put("t/a.csv", format!("id,name\n{lines}"));
     world
         .prepare_with(run_id, &json!({"table": "t", "definition": {"gates": {"max_drop_percent": 100}}}))
@@ -241,15 +242,15 @@ async fn a_loader_that_is_no_superuser_replaces_and_rolls_back_what_another_role
     build(&mut session, &event, &settings, Instant::now() + world.time).await.unwrap();
     world.publish_on(session.client().await.unwrap(), &plan).await.unwrap();
     assert_eq!(world.rows("select * from public.counted").await, ["(2)"]);
-    let owned = format!(
+    let of_the_owner = format!(
         "select string_agg(relname, ',' order by relname) from pg_class
           where relnamespace = 'public'::regnamespace and relowner = '{owner}'::regrole"
     );
     let things = "child,counted,names,t,t_id_seq,t_name,t_pkey";
-    assert_eq!(world.one(&format!("({owned})")).await, things);
+    assert_eq!(world.one(&format!("({of_the_owner})")).await, things);
     world.roll_back_on(&mut session, "back").await.unwrap();
     assert_eq!(world.rows("table public.t").await, ["(1,before)"]);
-    assert_eq!(world.one(&format!("({owned})")).await, things);
+    assert_eq!(world.one(&format!("({of_the_owner})")).await, things);
     for table in ["t", "names", "counted"] {
         let reads = format!("has_table_privilege('reader_{name}', 'public.{table}', 'select')");
         assert_eq!(world.one(&reads).await, "true", "{table}");
