@@ -60,10 +60,11 @@ impl Night {
         let refusals: Vec<String> = refusals.iter().map(|refusal| format!("\n    {refusal}")).collect();
         let refusals = refusals.concat();
         format!(
-            "  {rows} rows, round {round}: longest read {:.1} ms, of those that met the publish's locks {:.1} ms, \
+            "  {rows} rows, round {round}: longest read {:.1} ms (due {:.0} ms after the commit), of those that met the publish's locks {:.1} ms, \
              in quiet time {:.1} ms; in the way for at most {:.1} ms; {} tries in {:.0} ms, the last one {:.1} ms, \
              of which {:.1} ms with the readers' locks; build {:.1} s; load {:.1}{failure}{refusals}",
             self.publishing.longest,
+            self.longest_after_commit,
             self.met.longest,
             self.quiet.longest,
             ms(self.in_the_way),

@@ -53,6 +53,9 @@ pub(crate) struct Night {
     pub(crate) met: Latencies,
     /// What the other tries failed of.
     pub(crate) refusals: Vec<String>,
+    /// How long after the commit the longest read of the publish's window was due,
+    /// in milliseconds.
+    pub(crate) longest_after_commit: f64,
     /// The machine's load when the publish began.
     pub(crate) load: f64,
 }
@@ -137,6 +140,12 @@ impl Live {
             .iter()
             .filter(|read| ways.iter().any(|(from, to)| read.at < *to && read.at + read.latency > *from))
             .collect();
+        let longest =
+            reads.iter().filter(|read| (publishing..end).contains(&read.at)).max_by_key(|read| read.latency);
+        let after_commit = |at: Instant| {
+            at.saturating_duration_since(committed).as_secs_f64()
+                - committed.saturating_duration_since(at).as_secs_f64()
+        };
         let between = |from: Instant, to: Instant| {
             let reads: Vec<&Read> = reads.iter().filter(|read| (from..to).contains(&read.at)).collect();
             Latencies::of(&reads)
@@ -153,6 +162,7 @@ impl Live {
             in_the_way: ways.iter().map(|(from, to)| *to - *from).max().unwrap_or_default(),
             met: Latencies::of(&met),
             refusals: moments.errors(),
+            longest_after_commit: longest.map_or(f64::NAN, |read| 1_000.0 * after_commit(read.at)),
             load,
         }
     }
