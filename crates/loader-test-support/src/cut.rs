@@ -12,7 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 /// It counts what the client asks for: simple queries, executions, and the ends
 /// of COPY ("Frontend/Backend Protocol", `PostgreSQL` documentation). The one after
 /// `budget` is not passed on; the connection ends there on both sides, as it does
-/// when a Lambda is killed or the network goes.
+/// when a Lambda is killed or the network goes. Executions that only read are not
+/// counted: a cut before one leaves what a cut after the statement before leaves.
 pub struct CutProxy {
     address: String,
     left: Arc<AtomicI64>,
@@ -63,16 +64,29 @@ async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, left: &AtomicI
     // The first message has no type byte.
     let length = from.read_u32().await?;
     pass(&mut from, &mut to, None, length).await?;
+    let mut reads = false;
     loop {
         let kind = from.read_u8().await?;
         let length = from.read_u32().await?;
-        let counts = matches!(kind, b'Q' | b'E' | b'c');
+        let counts = matches!(kind, b'Q' | b'c') || kind == b'E' && !reads;
         if counts && left.fetch_sub(1, Ordering::SeqCst) <= 0 {
             left.store(-1, Ordering::SeqCst);
             return Ok(());
         }
-        pass(&mut from, &mut to, Some(kind), length).await?;
+        let message = pass(&mut from, &mut to, Some(kind), length).await?;
+        if kind == b'P' {
+            reads = only_reads(&message);
+        }
     }
+}
+
+/// Whether a statement that is parsed only reads. The message has the statement's
+/// name before its text; those of the catalog begin with a comment.
+fn only_reads(parse: &[u8]) -> bool {
+    let text = parse.get(5..).and_then(|body| body.split(|byte| *byte == 0).nth(1)).unwrap_or_default();
+    let text = String::from_utf8_lossy(text).trim_start().to_lowercase();
+    ["select", "with recursive", "--"].iter().any(|word| text.starts_with(word))
+        && !text.contains("for update")
 }
 
 async fn pass(
@@ -80,7 +94,7 @@ async fn pass(
     to: &mut OwnedWriteHalf,
     kind: Option<u8>,
     length: u32,
-) -> std::io::Result<()> {
+) -> std::io::Result<Vec<u8>> {
     let mut message = Vec::new();
     message.extend(kind);
     message.extend(length.to_be_bytes());
@@ -89,5 +103,6 @@ async fn pass(
     if let Some(body) = message.get_mut(start..) {
         from.read_exact(body).await?;
     }
-    to.write_all(&message).await
+    to.write_all(&message).await?;
+    Ok(message)
 }

@@ -13,7 +13,7 @@ use crate::live::Live;
 use crate::snapshot::Snapshot;
 
 /// How many schemas are tried, unless the variable says another number.
-const CASES: u32 = 40;
+const CASES: u32 = 16;
 const CASES_VARIABLE: &str = "CATALOG_CASES";
 
 /// Each trial replaces a real table: the simplest schema that fails is looked for,
