@@ -12,7 +12,7 @@ use crate::catalog;
 use crate::database::connect::Session;
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
-use crate::database::run::Run;
+use crate::database::run::{Run, RunState};
 use crate::database::{lease, ledger, run};
 use crate::error::{Error, ErrorName, Result};
 use crate::gate::{self, GateFigure, Subject};
@@ -65,8 +65,24 @@ pub struct Built {
 ///
 /// # Errors
 /// `Unreconciled`, `ObjectsFailed`, `GateFailed`, `LiveNotReplaceable`,
-/// `DeadlineReached` when there is more to build.
+/// `RunFinished` when it is published already, `DeadlineReached` when there is more to build.
 pub async fn build(
+    session: &mut Session,
+    event: &BuildEvent,
+    settings: &BuildSettings,
+    deadline: Instant,
+) -> Result<Built> {
+    let outcome = construct_and_check(session, event, settings, deadline).await;
+    let Err(error) = outcome else { return outcome };
+    // Another call of this step may have got further, and its run be published
+    // meanwhile; that is what this one failed on.
+    match run::find(session.client().await?, &event.run_id).await {
+        Ok(Some(current)) if current.state == RunState::Published => Err(run::finished(&current.run_id)),
+        _ => Err(error),
+    }
+}
+
+async fn construct_and_check(
     session: &mut Session,
     event: &BuildEvent,
     settings: &BuildSettings,

@@ -461,6 +461,7 @@ pub async fn take_table(client: &mut Client, current: &Run, lasts: Duration) -> 
     transaction.commit().await.map_err(|error| failure(doing, &error))
 }
 
-fn finished(run_id: &str) -> Error {
+/// The error of a run that has ended.
+pub(crate) fn finished(run_id: &str) -> Error {
     Error::new(ErrorName::RunFinished, format!("run {run_id} has already ended; start a new execution"))
 }
