@@ -24,3 +24,4 @@ pub mod report;
 pub mod rollback;
 pub mod source;
 mod succession;
+mod wording;

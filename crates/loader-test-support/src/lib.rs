@@ -14,6 +14,6 @@ mod cut;
 mod database;
 mod memory;
 
-pub use cut::CutProxy;
+pub use cut::{Cut, CutProxy};
 pub use database::TestDatabase;
 pub use memory::{MemoryNotifier, MemorySource, MemoryWork};

@@ -250,17 +250,27 @@ facts(kind, name, makes, unmakes) as (
               from (select distinct grantee from grants) as revoked)
       from relation r
 )
--- The last two are for foreign keys: the table that one refers to, and the
--- statement with `%T` in its place.
-select facts.kind::text, facts.name::text, facts.makes::text, facts.unmakes::text, referred.oid::oid,
-       replace(facts.makes, 'REFERENCES ' || referred.name || '(', 'REFERENCES %T('),
-       coalesce(referred.is_partitioned, false)
+-- The rest is for foreign keys: the other table that one refers to, the statement
+-- with `%T` in that one's place, and where the rows can be looked at afterwards, the
+-- statement that makes it without and the one that looks. To a partitioned table
+-- they can't: the keys to its partitions would stay not valid.
+select facts.kind::text, facts.name::text, facts.makes::text, facts.unmakes::text, key.referred,
+       replace(facts.makes, 'REFERENCES ' || key.referred_name || '(', 'REFERENCES %T('),
+       replace(facts.makes, key.definition, key.definition || ' NOT VALID'),
+       case when key.definition is not null then format('alter table %s validate constraint %I', $2::text, facts.name) end
   from facts
   left join lateral (
-       select con.confrelid as oid, format('%I.%I', n.nspname, c.relname) as name, c.relkind = 'p' as is_partitioned
+       select case when con.confrelid <> $1 then con.confrelid::oid end as referred,
+              format('%I.%I', n.nspname, c.relname) as referred_name,
+              case when con.convalidated and c.relkind <> 'p' then
+                   case when con.confrelid = $1
+                        then replace(pg_get_constraintdef(con.oid), 'REFERENCES ' || format('%I.%I', n.nspname, c.relname) || '(',
+                                     'REFERENCES ' || $2::text || '(')
+                        else pg_get_constraintdef(con.oid) end
+              end as definition
          from pg_catalog.pg_constraint con
          join pg_catalog.pg_class c on c.oid = con.confrelid
          join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-        where con.conrelid = $1 and con.contype = 'f' and con.conname = facts.name and con.confrelid <> $1) as referred
+        where con.conrelid = $1 and con.contype = 'f' and con.conname = facts.name) as key
     on facts.kind = 'foreign key'
  order by 1, 2

@@ -16,7 +16,6 @@ use crate::database::run::{Run, RunState};
 use crate::database::{lease, ledger, run};
 use crate::error::{Error, ErrorName, Result};
 use crate::gate::{self, GateFigure, Subject};
-use crate::identifier::QualifiedName;
 use crate::publish::{Strategy, reconcile};
 use crate::succession::{Candidate, materialized, partitions};
 
@@ -124,9 +123,8 @@ async fn construct_and_check(
     // others may still be loading: their gates are checked when all are there.
     if current.group_id.is_none() {
         figures.extend(gate::check_rows(client, &subject, definition, left(deadline)).await?);
-        figures.extend(gate::check_incoming_keys(client, &subject).await?);
-        if let (Some(live), Strategy::Partition) = (live, strategy) {
-            figures.extend(keys_to_partitions(client, live, &candidate, &[]).await?);
+        if let Some(live) = live {
+            figures.extend(check_referring_keys(client, &subject, live, &candidate).await?);
         }
         pass(client, &current, &figures).await?;
     }
@@ -168,18 +166,22 @@ pub(crate) async fn successions(
     Ok(found)
 }
 
-/// Checks the foreign keys of other tables that refer to single partitions.
-pub(crate) async fn keys_to_partitions(
+/// Checks the foreign keys of other tables: those to the live table, and those to
+/// single partitions of it.
+pub(crate) async fn check_referring_keys(
     client: &mut Client,
+    subject: &Subject<'_>,
     live: u32,
     candidate: &Candidate,
-    together: &[(QualifiedName, QualifiedName)],
 ) -> Result<Vec<GateFigure>> {
-    let mut figures = Vec::new();
+    let mut figures = gate::check_incoming_keys(client, subject).await?;
+    if !catalog::is_partitioned(client, live).await? {
+        return Ok(figures);
+    }
     for (live, candidate) in successions(client, live, candidate).await? {
         let live = catalog::name_of(client, live).await?;
-        let subject = Subject { staging: &candidate.name, live: Some(&live), rows: 0, together };
-        figures.extend(gate::check_keys_to_partition(client, &subject).await?);
+        let partition = Subject { staging: &candidate.name, live: Some(&live), ..*subject };
+        figures.extend(gate::check_keys_to_partition(client, &partition).await?);
     }
     Ok(figures)
 }

@@ -99,9 +99,9 @@ pub(crate) struct Fact {
     /// The other table that a foreign key refers to, and the statement that makes
     /// it with `%T` in that one's place.
     pub(crate) refers_to: Option<(u32, String)>,
-    /// Whether that table is partitioned: a key to it can't be validated later, as
-    /// the keys to its partitions would stay invalid.
-    pub(crate) refers_to_partitioned: bool,
+    /// Where the rows can be looked at later: the statements that make it without
+    /// looking, and the one that looks.
+    pub(crate) in_two_steps: Option<(String, String)>,
 }
 
 /// Reads the facts about a relation, written for `target`, in the order in which
@@ -127,7 +127,7 @@ pub(crate) async fn facts(
                 makes: row.get(2),
                 unmakes: row.get(3),
                 refers_to: row.get::<_, Option<u32>>(4).zip(row.get(5)),
-                refers_to_partitioned: row.get(6),
+                in_two_steps: row.get::<_, Option<String>>(6).zip(row.get(7)),
             })
         })
         .collect::<Result<Vec<_>>>()?;

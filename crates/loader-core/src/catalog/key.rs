@@ -1,4 +1,5 @@
-//! Foreign keys of partitions, which Postgres names itself.
+//! Foreign keys, and those that Postgres makes beside one for the partitions on
+//! either side of it, under names of its own.
 
 use tokio_postgres::GenericClient;
 
@@ -7,39 +8,59 @@ use crate::database::failure::failure;
 use crate::error::Result;
 use crate::identifier::{Identifier, QualifiedName};
 
-const KEY_NAMES: &str = include_str!("../../sql/catalog/key_names.sql");
+const DERIVED: &str = include_str!("../../sql/catalog/derived_keys.sql");
 
-/// A foreign key that is to be called as another one.
+/// A foreign key that Postgres has made for a partition.
 #[derive(Debug, Clone)]
-pub(crate) struct KeyName {
-    /// The table that refers, by its object and its name of now.
-    pub(crate) table: (u32, QualifiedName),
-    /// The key's name of now.
-    pub(crate) from: Identifier,
-    /// Its name to be.
-    pub(crate) to: Identifier,
+pub(crate) struct DerivedKey {
+    /// The table that refers, and the one that it refers to. Their objects change
+    /// when they are replaced, their names don't.
+    tables: (QualifiedName, QualifiedName),
+    name: Identifier,
 }
 
-/// Compares the keys that Postgres has made beside the key `old` with those beside
-/// the key `new`, which refers from or to another table.
-pub(crate) async fn key_names(
-    client: &impl GenericClient,
-    (old, new): (u32, u32),
-    (old_table, new_table): (u32, u32),
-) -> Result<Vec<KeyName>> {
+impl DerivedKey {
+    /// Returns the key as it will be when one table has the name of another.
+    pub(crate) fn renamed(mut self, from: &QualifiedName, to: &QualifiedName) -> Self {
+        for table in [&mut self.tables.0, &mut self.tables.1] {
+            if table == from {
+                *table = to.clone();
+            }
+        }
+        self
+    }
+}
+
+/// Reads the keys that Postgres has made beside one.
+pub(crate) async fn derived_keys(client: &impl GenericClient, key: u32) -> Result<Vec<DerivedKey>> {
     client
-        .query(KEY_NAMES, &[&old, &new, &old_table, &new_table])
+        .query(DERIVED, &[&key])
         .await
         .map_err(|error| failure(READING, &error))?
         .iter()
         .map(|row| {
-            Ok(KeyName {
-                table: (row.get(2), qualified(row.get(0), row.get(1))?),
-                from: identifier(row.get(3))?,
-                to: identifier(row.get(4))?,
-            })
+            let tables = (qualified(row.get(0), row.get(1))?, qualified(row.get(2), row.get(3))?);
+            Ok(DerivedKey { tables, name: identifier(row.get(4))? })
         })
         .collect()
+}
+
+/// Writes the statements that give derived keys the names that they had. One may
+/// have another's name, so all that differ step aside first.
+pub(crate) fn names_again(before: &[DerivedKey], now: &[DerivedKey]) -> Vec<String> {
+    let mut aside = Vec::new();
+    let mut back = Vec::new();
+    for (at, one) in now.iter().enumerate() {
+        let Some(was) = before.iter().find(|was| was.tables == one.tables && was.name != one.name) else {
+            continue;
+        };
+        let (table, _) = &one.tables;
+        let away = one.name.with_suffix(&format!("__{at}"));
+        aside.push(format!("alter table {table} rename constraint {} to {away}", one.name));
+        back.push(format!("alter table {table} rename constraint {away} to {}", was.name));
+    }
+    aside.extend(back);
+    aside
 }
 
 /// Reads the foreign keys of a table, each with its object.

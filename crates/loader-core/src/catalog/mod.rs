@@ -17,7 +17,7 @@ use tokio_postgres::GenericClient;
 
 pub(crate) use self::fact::{Fact, FactKind, Phase, facts};
 pub(crate) use self::index::{Index, indexes};
-pub(crate) use self::key::{key_names, keys_of};
+pub(crate) use self::key::{DerivedKey, derived_keys, keys_of, names_again};
 pub(crate) use self::sequence::{Sequence, sequences};
 pub(crate) use self::statistics::{Statistics, statistics};
 use crate::database::failure::failure;

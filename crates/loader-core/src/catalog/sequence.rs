@@ -9,9 +9,19 @@ use crate::identifier::{Identifier, QualifiedName};
 
 const SEQUENCES: &str = include_str!("../../sql/catalog/sequences.sql");
 
+/// How a sequence belongs to a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bond {
+    /// It is the column's identity and can't be moved to another one.
+    Identity,
+    /// It goes with the column (`owned by`).
+    Owned,
+    /// The column's default draws from it.
+    Default,
+}
+
 /// A sequence that fills a column.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "independent answers of the catalog")]
 pub(crate) struct Sequence {
     /// Its object.
     pub(crate) oid: u32,
@@ -19,14 +29,23 @@ pub(crate) struct Sequence {
     pub(crate) name: QualifiedName,
     /// The column.
     pub(crate) column: Identifier,
-    /// Whether it is the column's identity and can't be moved to another one.
-    pub(crate) is_identity: bool,
-    /// Whether it goes with the column (`owned by`).
-    pub(crate) is_owned: bool,
+    bond: Bond,
     /// Whether it counts down.
     pub(crate) descends: bool,
     /// Whether the column holds numbers.
     pub(crate) is_number: bool,
+}
+
+impl Sequence {
+    /// Says whether it is the column's identity.
+    pub(crate) fn is_identity(&self) -> bool {
+        self.bond == Bond::Identity
+    }
+
+    /// Says whether it goes with the column and can be moved to another one.
+    pub(crate) fn is_owned(&self) -> bool {
+        self.bond == Bond::Owned
+    }
 }
 
 /// Reads the sequences of a relation.
@@ -38,8 +57,11 @@ pub(crate) async fn sequences(client: &impl GenericClient, relation: u32) -> Res
                 oid: row.get(0),
                 name: qualified(row.get(1), row.get(2))?,
                 column: identifier(row.get(3))?,
-                is_identity: row.get(4),
-                is_owned: row.get(5),
+                bond: match (row.get(4), row.get(5)) {
+                    (true, _) => Bond::Identity,
+                    (_, true) => Bond::Owned,
+                    _ => Bond::Default,
+                },
                 descends: row.get(6),
                 is_number: row.get(7),
             })

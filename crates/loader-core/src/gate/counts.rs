@@ -2,12 +2,13 @@
 
 use tokio_postgres::Client;
 
-use super::{GateFigure, Subject, count, counted, grouped, see_all_rows};
+use super::{GateFigure, Subject, count, see_all_rows};
 use crate::database::failure::failure;
 use crate::definition::ResolvedDefinition;
 use crate::definition::gates::MAX_DROP_PERCENT;
 use crate::error::Result;
 use crate::identifier::QualifiedName;
+use crate::wording::{counted, grouped};
 
 /// Checks `min_rows`, `max_drop_percent` and `max_growth_percent`.
 ///

@@ -4,9 +4,10 @@
 use tokio_postgres::Client;
 
 use super::foreign_key::{self, ForeignKey, Path};
-use super::{GateFigure, Subject, count, counted, first_key, names, refused, see_all_rows};
+use super::{GateFigure, Subject, count, first_key, names, refused, see_all_rows};
 use crate::database::failure::failure;
 use crate::error::Result;
+use crate::wording::counted;
 
 /// Checks that every row of another table that refers to a row of the live table
 /// finds one in the staging table.

@@ -142,24 +142,6 @@ pub(crate) fn names(columns: &[Identifier]) -> String {
     format!("({})", columns.join(", "))
 }
 
-/// Writes a number with commas: `1,024`.
-pub(crate) fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut grouped = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-/// Writes a count with its noun.
-pub(crate) fn counted(n: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(n), if n == 1 { one } else { many })
-}
-
 /// Reads the text of a key. A message is one line, whatever the key holds.
 pub(crate) fn first_key(row: &tokio_postgres::Row, at: usize) -> Option<String> {
     row.get::<_, Option<String>>(at).map(|key| one_line(&key))

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tokio_postgres::{SimpleQueryMessage, Transaction};
 
-use super::{GateFigure, MAX_KEY_CHARS, Subject, counted, one_line, refused};
+use super::{GateFigure, MAX_KEY_CHARS, Subject, one_line, refused};
 use crate::database::failure::failure;
 use crate::definition::gates::{QueryGate, TABLE};
 use crate::error::{Error, ErrorName, Result};
+use crate::wording::counted;
 
 /// Runs the query and counts what it finds, inside a transaction that can only
 /// read.

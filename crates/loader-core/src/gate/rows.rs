@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio_postgres::{Client, Transaction};
 
 use super::{
-    GateFigure, Subject, columns_of, count, counted, equality, first_key, grouped, key_text, names, query,
-    refused, see_all_rows,
+    GateFigure, Subject, columns_of, count, equality, first_key, key_text, names, query, refused,
+    see_all_rows,
 };
 use crate::database::failure::failure;
 use crate::definition::ResolvedDefinition;
@@ -14,6 +14,7 @@ use crate::definition::gates::OrphanGate;
 use crate::error::Result;
 use crate::identifier::Identifier;
 use crate::publish::merge::key_of;
+use crate::wording::{counted, grouped};
 
 /// Checks `not_null`, `unique`, `no_orphans` and the queries of the definition, on
 /// one state of the database that they can't change.

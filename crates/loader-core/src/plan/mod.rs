@@ -18,6 +18,7 @@ use crate::definition::selection::Selection;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
 use crate::source::{ObjectSource, ObjectVersion, WorkStore, WorkWriter};
+use crate::succession::materialized;
 
 /// Objects that are held in memory at once. A larger listing is planned in
 /// windows of this many, so that memory does not grow with it.
@@ -167,6 +168,8 @@ async fn begin(
     lease::acquire(client, &current.table, &current.run_id, lasts).await?;
     let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
     staging::lock(&transaction, staging_table, "share", DRAIN_TIMEOUT_MS).await?;
+    // They hold what the plan before has loaded.
+    materialized::drop_copies(&transaction, &Schema::Staging.table(staging_table)).await?;
     let attempt = run::begin_attempt(&transaction, &current.run_id).await?;
     transaction.commit().await.map_err(|error| failure(doing, &error))?;
     Ok(attempt)

@@ -19,8 +19,9 @@ use self::shape::Shape;
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::error::{Error, ErrorName, Result};
-use crate::gate::{count, counted, equality, first_key, foreign_key, key_text, names, see_all_rows};
+use crate::gate::{count, equality, first_key, foreign_key, key_text, names, see_all_rows};
 use crate::identifier::{Identifier, QualifiedName};
+use crate::wording::counted;
 
 const DOING: &str = "merging the rows into the live table";
 

@@ -19,7 +19,7 @@ use self::promote::Promotion;
 pub use self::reconcile::{Reconciliation, describe};
 pub use self::strategy::Strategy;
 pub(crate) use self::strategy::foresee;
-use crate::build::{keys_to_partitions, pass};
+use crate::build::{check_referring_keys, pass};
 use crate::catalog;
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
@@ -111,9 +111,6 @@ pub async fn publish_group(
     if runs.is_empty() {
         return Err(Error::new(ErrorName::InvalidEvent, format!("there are no runs of a group {group}")));
     }
-    if runs.iter().any(|run| run.state != RunState::Published) {
-        check_together(client, &runs).await?;
-    }
     let tables = publish_all(client, runs, settings).await?;
     Ok(PublishedGroup { group: group.to_owned(), tables })
 }
@@ -126,18 +123,17 @@ async fn check_together(client: &mut Client, runs: &[Run]) -> Result<()> {
         // A table that is changed in place will hold the same rows.
         successors.push((Schema::Live.table(&run.table), Schema::Staging.table(staging)));
     }
-    for (run, (live, staging)) in runs.iter().zip(&successors) {
-        let (definition, _) = run.loading()?;
-        let others: Vec<_> = successors.iter().filter(|(other, _)| other != live).cloned().collect();
+    for (run, (live_name, staging)) in runs.iter().zip(&successors) {
+        let (definition, staging_table) = run.loading()?;
+        let others: Vec<_> = successors.iter().filter(|(other, _)| other != live_name).cloned().collect();
         let rows = ledger::totals(client, &run.run_id).await?.rows;
-        let has_live = catalog::find(client, live).await?.is_some();
-        let subject = Subject { staging, live: has_live.then_some(live), rows, together: &others };
+        let live = catalog::find(client, live_name).await?;
+        let subject = Subject { staging, live: live.map(|_| live_name), rows, together: &others };
         let mut figures = gate::check_counts(client, &subject, definition).await?;
         figures.extend(gate::check_rows(client, &subject, definition, GATE_TIMEOUT).await?);
-        figures.extend(gate::check_incoming_keys(client, &subject).await?);
-        if let (Some(live), Some(Strategy::Partition)) = (catalog::find(client, live).await?, run.strategy) {
-            let candidate = Candidate::staging(run.loading()?.1, &run.run_id);
-            figures.extend(keys_to_partitions(client, live, &candidate, &others).await?);
+        if let Some(live) = live {
+            let candidate = Candidate::staging(staging_table, &run.run_id);
+            figures.extend(check_referring_keys(client, &subject, live, &candidate).await?);
         }
         pass(client, run, &figures).await?;
     }
@@ -183,6 +179,9 @@ async fn attempts(client: &mut Client, runs: &[Run], settings: &PublishSettings)
         lease::check(client, &run.run_id, run.attempt).await?;
         lease::renew(client, &run.table, &run.run_id, settings.lease).await?;
     }
+    if runs.iter().any(|run| run.group_id.is_some()) {
+        check_together(client, runs).await?;
+    }
     let tables: Vec<_> = runs.iter().map(|run| run.table.clone()).collect();
     locks::with_patience(client, settings, &tables, async |client, lock_timeout| {
         let outcome = attempt(client, runs, settings, lock_timeout).await;
@@ -206,6 +205,7 @@ async fn attempt(
     let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
     locks::outwait_autovacuum(&transaction, settings.lock_timeout_ms).await?;
     let mut promotions = Vec::new();
+    let mut merged = Vec::new();
     for run in runs {
         let (definition, staging) = run.loading()?;
         // From here on no late Lambda can commit into the table; what the checks
@@ -223,11 +223,12 @@ async fn attempt(
         if run.strategy == Some(Strategy::Merge) && in_place::has_live(&transaction, &run.table).await? {
             let key = definition.key.as_deref();
             in_place::change_rows(&transaction, &run.table, &candidate.name, key, becoming).await?;
+            merged.push(Schema::Live.table(&run.table));
         } else {
             promotions.push(Promotion { table: &run.table, candidate, kept_as: None, becoming });
         }
     }
-    promote::promote(&transaction, &promotions, lock_timeout).await?;
+    promote::promote(&transaction, &promotions, &merged, lock_timeout).await?;
     transaction.commit().await.map_err(|error| failure("committing the publish", &error))?;
     tracing::debug!("the publish is committed");
     Ok(())

@@ -86,9 +86,12 @@ struct Referring {
 /// Moves all candidates to their places inside the transaction, whose checks have
 /// passed and whose candidates are locked. Until the last moment readers are not
 /// held up; then they wait for the changes of the catalog.
+///
+/// `merged` are the live tables whose rows the transaction has changed in place.
 pub(crate) async fn promote(
     transaction: &Transaction<'_>,
     promotions: &[Promotion<'_>],
+    merged: &[QualifiedName],
     lock_timeout: Duration,
 ) -> Result<()> {
     catalog::qualify_all(transaction).await?;
@@ -99,7 +102,13 @@ pub(crate) async fn promote(
     let successions = moves.iter().flat_map(|moves| &moves.successions);
     let replaced: Vec<u32> = successions.map(|succession| succession.live).collect();
     let ancestry = Ancestry::of(transaction, &replaced).await?;
-    let group: Vec<u32> = moves.iter().filter_map(|moves| moves.live).chain(replaced).collect();
+    let mut group: Vec<u32> = moves.iter().filter_map(|moves| moves.live).chain(replaced).collect();
+    let mut successors = Vec::new();
+    for name in merged {
+        let table = catalog::get(transaction, name).await?;
+        group.extend(catalog::family(transaction, table).await?);
+        successors.push((table, name.clone()));
+    }
     let mut ready = Vec::new();
     for (promotion, moves) in promotions.iter().zip(&moves) {
         for succession in &moves.successions {
@@ -112,7 +121,9 @@ pub(crate) async fn promote(
             ready.push(Ready { first: first_statements(transaction, promotion).await?, ..Ready::default() });
         }
     }
-    refer_within(transaction, &ready).await?;
+    let replacements = ready.iter().filter_map(|ready| ready.replacement.as_ref());
+    successors.extend(replacements.map(|one| (one.live, one.candidate.name.clone())));
+    refer_within(transaction, &ready, &successors).await?;
     for (promotion, moves) in promotions.iter().zip(&moves) {
         versions::shift_backup(transaction, promotion.table).await?;
         let replaced = moves.live.map(|_| promotion.table);
@@ -143,11 +154,17 @@ pub(crate) async fn promote(
 /// from reading it or writing into it.
 async fn find(transaction: &Transaction<'_>, promotion: &Promotion<'_>) -> Result<Moves> {
     let candidate = &promotion.candidate;
+    let live = Schema::Live.table(promotion.table);
+    let Some(oid) = catalog::find(transaction, &live).await? else {
+        if let Some(kept_as) = &promotion.kept_as {
+            // No other table has the names of its indexes.
+            execute(transaction, &format!("alter table {kept_as} rename to {}", candidate.name.name)).await?;
+        }
+        return Ok(Moves::default());
+    };
     if let Some(kept_as) = &promotion.kept_as {
         rename_whole(transaction, kept_as, &candidate.name.name, &candidate.suffix).await?;
     }
-    let live = Schema::Live.table(promotion.table);
-    let Some(oid) = catalog::find(transaction, &live).await? else { return Ok(Moves::default()) };
     execute(transaction, &format!("lock table {live} in share update exclusive mode")).await?;
     let is_kept = promotion.kept_as.is_some();
     if catalog::is_partitioned(transaction, oid).await? {
@@ -205,8 +222,15 @@ async fn prepare(
         ));
     }
     let copies = prepare_copies(transaction, live, candidate, &dependents).await?;
-    let incoming =
-        refer_to_candidate(transaction, live, candidate, &dependents.incoming, group, ancestry).await?;
+    let incoming = refer_to_candidate(
+        transaction,
+        &replacement.live_name,
+        candidate,
+        &dependents.incoming,
+        group,
+        ancestry,
+    )
+    .await?;
     for replacement in std::iter::once(&replacement).chain(copies.iter().map(|(copy, _)| copy)) {
         execute(transaction, &replacement.likeness.before.join(";\n")).await?;
     }
@@ -255,13 +279,12 @@ async fn prepare_copies(
 /// is moved.
 async fn refer_to_candidate(
     transaction: &Transaction<'_>,
-    live: u32,
+    live_name: &QualifiedName,
     candidate: &Candidate,
     keys: &[IncomingKey],
     group: &[u32],
     ancestry: &Ancestry,
 ) -> Result<Vec<Referring>> {
-    let oid = catalog::get(transaction, &candidate.name).await?;
     let mut referring = Vec::new();
     for key in keys {
         let child = catalog::get(transaction, &key.child).await?;
@@ -278,26 +301,28 @@ async fn refer_to_candidate(
         let made = catalog::keys_of(transaction, child).await?;
         let mut names = Vec::new();
         if let Some((_, new)) = made.iter().find(|(made, _)| *made == name) {
-            for other in catalog::key_names(transaction, (key.oid, *new), (live, oid)).await? {
-                let (_, table) = other.table;
-                names.push(format!("alter table {table} rename constraint {} to {}", other.from, other.to));
-            }
+            let before = catalog::derived_keys(transaction, key.oid).await?;
+            let now = catalog::derived_keys(transaction, *new).await?;
+            let now: Vec<_> = now.into_iter().map(|key| key.renamed(&candidate.name, live_name)).collect();
+            names = catalog::names_again(&before, &now);
         }
         referring.push(Referring { key: key.clone(), name, names });
     }
     Ok(referring)
 }
 
-/// Makes the foreign keys between tables that are published together.
-async fn refer_within(transaction: &Transaction<'_>, ready: &[Ready]) -> Result<()> {
+/// Makes the foreign keys between tables that are published together. `successors`
+/// says what each of these tables will be.
+async fn refer_within(
+    transaction: &Transaction<'_>,
+    ready: &[Ready],
+    successors: &[(u32, QualifiedName)],
+) -> Result<()> {
     for one in ready.iter().filter_map(|ready| ready.replacement.as_ref()) {
         for reference in &one.likeness.references_within {
-            let target = ready
-                .iter()
-                .filter_map(|ready| ready.replacement.as_ref())
-                .find(|replacement| replacement.live == reference.table)
-                .map(|replacement| &replacement.candidate.name);
-            let Some(target) = target else { continue };
+            let Some((_, target)) = successors.iter().find(|(table, _)| *table == reference.table) else {
+                continue;
+            };
             let statement = reference.statement.replacen("%T", &target.to_string(), 1);
             transaction
                 .batch_execute(&statement)

@@ -71,10 +71,12 @@ pub(crate) async fn foresee(
     let is_partitioned = catalog::is_partitioned(transaction, live).await?;
     // Only what is replaced need let go of what hangs on it.
     let replaced = if is_partitioned { partitions::leaves(transaction, live).await? } else { vec![live] };
-    let mut refused = Vec::new();
+    let mut bound = Vec::new();
     for relation in &replaced {
-        refused.extend(dependents(transaction, *relation).await?.refused);
+        bound.push((*relation, dependents(transaction, *relation).await?));
     }
+    let refused: Vec<&str> =
+        bound.iter().flat_map(|(_, dependents)| &dependents.refused).map(String::as_str).collect();
     let has_key = match key {
         Some(_) => true,
         None => key_of(transaction, &name).await?.is_some(),
@@ -117,8 +119,8 @@ pub(crate) async fn foresee(
         }
         Some(_) | None => {}
     }
-    for relation in &replaced {
-        refusal::check(transaction, *relation, &dependents(transaction, *relation).await?).await?;
+    for (relation, dependents) in &bound {
+        refusal::check(transaction, *relation, dependents).await?;
     }
     ancestry::check(transaction, &replaced).await?;
     if is_partitioned {

@@ -4,10 +4,11 @@ use serde_json::{Value, json};
 
 use super::message::{failed_object, machine_failed_objects, machine_objects};
 use super::next_step::{self, Failed};
-use super::wording::{console_link, counted, duration, subject};
+use super::wording::{console_link, duration, ending, failed, subject};
 use super::{Message, Occasion, Outcome, RunFacts};
 use crate::cleanup::GROUP_STATES;
 use crate::database::run::RunKind;
+use crate::wording::counted;
 
 /// How many tables a headline names.
 const NAMED: usize = 3;
@@ -32,23 +33,14 @@ pub fn compose_group(occasion: &Occasion, runs: &[RunFacts]) -> Message {
     };
     let link = console_link(&occasion.execution.id);
     let mut lines = vec![headline.clone(), String::new()];
-    if let Some(failure) = &occasion.failure {
-        lines.push(format!("Error: {} in {}", failure.error, failure.state));
-        lines.push(failure.message.clone());
-        lines.push(String::new());
-    }
+    lines.extend(failed(occasion.failure.as_ref()));
     lines.push("Tables:".to_owned());
     for table in &tables {
         lines.extend(about(table, runs.iter().find(|run| run.table == *table), occasion));
     }
     lines.push(String::new());
-    lines.push(format!("Run: {}", occasion.execution.name));
-    lines.push(String::new());
     let next = next_step(occasion, outcome, is_live, runs, &shown);
-    lines.push(format!("Next: {next}"));
-    if let Some(link) = &link {
-        lines.push(format!("Execution: {link}"));
-    }
+    lines.extend(ending(&occasion.execution.name, &next, link.as_deref()));
     Message {
         subject: subject(&headline),
         text: lines.join("\n"),
@@ -111,8 +103,8 @@ fn about(table: &str, run: Option<&RunFacts>, occasion: &Occasion) -> Vec<String
     let Some(run) = run else { return vec![format!("- {table}: not begun")] };
     let loaded = format!(
         "{} of {} in {}",
-        counted(run.totals.rows, "row"),
-        counted(run.totals.loaded, "object"),
+        counted(run.totals.rows, "row", "rows"),
+        counted(run.totals.loaded, "object", "objects"),
         duration(run.seconds)
     );
     if run.published {

@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::next_step::{self, Failed};
-use super::wording::{console_link, duration, grouped, subject};
+use super::wording::{console_link, duration, ending, failed, subject};
 use super::{Occasion, RunFacts};
 use crate::database::ledger::FailedObject;
 use crate::database::run::RunKind;
 use crate::publish::describe;
+use crate::wording::grouped;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,21 +65,12 @@ pub fn compose(occasion: &Occasion, facts: Option<&RunFacts>) -> Message {
     let headline = format!("{shown}: {}", headline(kind, outcome, facts));
     let link = console_link(&occasion.execution.id);
     let mut lines = vec![headline.clone(), String::new()];
-    if let Some(failure) = &occasion.failure {
-        lines.push(format!("Error: {} in {}", failure.error, failure.state));
-        lines.push(failure.message.clone());
-        lines.push(String::new());
-    }
+    lines.extend(failed(occasion.failure.as_ref()));
     if let Some(facts) = facts {
         lines.extend(figures(facts));
     }
-    lines.push(format!("Run: {}", occasion.execution.name));
-    lines.push(String::new());
     let next = next_step(kind, outcome, occasion, facts, shown);
-    lines.push(format!("Next: {next}"));
-    if let Some(link) = &link {
-        lines.push(format!("Execution: {link}"));
-    }
+    lines.extend(ending(&occasion.execution.name, &next, link.as_deref()));
     Message {
         subject: subject(&headline),
         text: lines.join("\n"),

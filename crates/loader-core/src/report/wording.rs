@@ -1,4 +1,6 @@
-//! How a message puts numbers, times and links.
+//! How a message puts its subject, times and links.
+
+use crate::cleanup::Failure;
 
 /// The longest subject that SNS takes.
 const MAX_SUBJECT: usize = 100;
@@ -26,22 +28,18 @@ pub(super) fn subject(headline: &str) -> String {
         .collect()
 }
 
-/// Writes a number with commas between its thousands.
-pub(super) fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut grouped = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
+/// Writes the lines that every message ends with.
+pub(super) fn ending(run_id: &str, next: &str, link: Option<&str>) -> Vec<String> {
+    let mut lines = vec![format!("Run: {run_id}"), String::new(), format!("Next: {next}")];
+    lines.extend(link.map(|link| format!("Execution: {link}")));
+    lines
 }
 
-/// Writes how many there are of something.
-pub(super) fn counted(n: u64, one: &str) -> String {
-    format!("{} {one}{}", grouped(n), if n == 1 { "" } else { "s" })
+/// Writes the lines about a failure, if there is one.
+pub(super) fn failed(failure: Option<&Failure>) -> Vec<String> {
+    failure.map_or_else(Vec::new, |failure| {
+        vec![format!("Error: {} in {}", failure.error, failure.state), failure.message.clone(), String::new()]
+    })
 }
 
 /// Writes a duration in the unit that fits it.
@@ -71,9 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_times_are_readable() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([0, 1, 1200].map(|n| counted(n, "row")), ["0 rows", "1 row", "1,200 rows"]);
+    fn times_are_readable() {
         assert_eq!([3.24, 65.0, 7262.0].map(duration), ["3.2 s", "1 min 5 s", "2 h 1 min"]);
     }
 }

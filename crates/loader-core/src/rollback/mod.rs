@@ -11,16 +11,16 @@ use tokio_postgres::{Client, Transaction};
 
 use self::request::Request;
 use crate::build::construction::{construct, construct_copies};
-use crate::build::{keys_to_partitions, successions};
+use crate::build::{check_referring_keys, successions};
 use crate::catalog;
 use crate::database::connect::Session;
 use crate::database::control_schema::{self, Schema};
 use crate::database::failure::failure;
 use crate::database::run::{self, NewRun, Run, RunKind};
 use crate::database::{lease, staging};
-use crate::error::{Error, ErrorName, Result};
+use crate::error::{Class, Error, ErrorName, Result};
 use crate::gate::{self, Subject};
-use crate::identifier::Identifier;
+use crate::identifier::{Identifier, QualifiedName};
 use crate::input::Execution;
 use crate::publish::promote::{Promotion, promote};
 use crate::publish::{PublishSettings, Strategy, in_place, locks};
@@ -122,9 +122,8 @@ pub async fn roll_back(
         .await;
     let done = summary(client, &event.execution).await?;
     if let (None, Err(error)) = (&done, outcome) {
-        // Its copies of materialized views would hold on to the kept version.
-        if let Err(error) = materialized::drop_copies(client, &candidate.name).await {
-            tracing::warn!(run.id = current.run_id, %error, "copies of materialized views stay behind");
+        if error.class() == Class::Permanent {
+            drop_copies(client, &candidate.name).await;
         }
         return Err(error);
     }
@@ -150,10 +149,7 @@ async fn build(
     let client = session.client().await?;
     let Some(live) = catalog::find(client, &live_name).await? else { return Ok(()) };
     let subject = Subject { staging: &candidate.name, live: Some(&live_name), rows: 0, together: &[] };
-    gate::verdict(&gate::check_incoming_keys(client, &subject).await?)?;
-    if catalog::is_partitioned(client, live).await? {
-        gate::verdict(&keys_to_partitions(client, live, candidate, &[]).await?)?;
-    }
+    gate::verdict(&check_referring_keys(client, &subject, live, candidate).await?)?;
     for (live, candidate) in successions(session.client().await?, live, candidate).await? {
         construct(session, live, &candidate, &[], settings.sessions, deadline).await?;
         materialized::build_copies(session.client().await?, live, &candidate).await?;
@@ -192,9 +188,23 @@ async fn attempt(
     } else {
         let promotion =
             Promotion { table: &current.table, candidate: away, kept_as: Some(kept_as), becoming };
-        promote(&transaction, &[promotion], lock_timeout).await?;
+        promote(&transaction, &[promotion], &[], lock_timeout).await?;
     }
     transaction.commit().await.map_err(|error| failure("committing the rollback", &error))
+}
+
+/// Drops what a rollback that is given up has made of materialized views; what
+/// stays is dropped with the version.
+async fn drop_copies(client: &mut Client, kept: &QualifiedName) {
+    let dropped = async {
+        let doing = |error: tokio_postgres::Error| failure("dropping copies of materialized views", &error);
+        let transaction = client.transaction().await.map_err(doing)?;
+        materialized::drop_copies(&transaction, kept).await?;
+        transaction.commit().await.map_err(doing)
+    };
+    if let Err(error) = dropped.await {
+        tracing::warn!(%error, table = %kept, "copies of materialized views stay behind");
+    }
 }
 
 /// Finds the columns that tell the rows apart where a definition has named them.

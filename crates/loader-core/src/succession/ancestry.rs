@@ -3,7 +3,7 @@
 
 use tokio_postgres::{GenericClient, Transaction};
 
-use crate::catalog;
+use crate::catalog::{self, DerivedKey};
 use crate::database::failure::failure;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::{Identifier, QualifiedName};
@@ -11,7 +11,6 @@ use crate::publish::refusal;
 
 const DOING: &str = "looking at the tables above the partition";
 const KEYS: &str = include_str!("../../sql/catalog/ancestor_keys.sql");
-const DERIVED: &str = include_str!("../../sql/catalog/derived_keys.sql");
 const UNFIT: &str = include_str!("../../sql/catalog/unfit_ancestors.sql");
 
 /// The tables above those that are replaced in one transaction.
@@ -30,16 +29,7 @@ struct Key {
     definition: String,
     comment: Option<String>,
     /// The keys that Postgres has made beside it for partitions.
-    derived: Vec<Derived>,
-}
-
-/// A foreign key that Postgres has made for a partition on either side of another.
-#[derive(Debug)]
-struct Derived {
-    /// The table that refers and the one that it refers to, as they are written in
-    /// SQL: the objects change with the exchange, the names don't.
-    tables: (String, String),
-    name: Identifier,
+    derived: Vec<DerivedKey>,
 }
 
 impl Ancestry {
@@ -73,7 +63,7 @@ impl Ancestry {
                 name: catalog::identifier(row.get(2))?,
                 definition: row.get(3),
                 comment: row.get(4),
-                derived: derived(client, key).await?,
+                derived: catalog::derived_keys(client, key).await?,
             });
         }
         Ok(found)
@@ -121,54 +111,17 @@ impl Ancestry {
                 .batch_execute(&statements.join(";\n"))
                 .await
                 .map_err(|error| refusal::of_key(name, child, &error))?;
-            let made = made(transaction, child, name).await?;
-            let statements = renames(before, &derived(transaction, made).await?);
+            // The table may be another one by now, under the same name.
+            let keys = catalog::keys_of(transaction, catalog::get(transaction, child).await?).await?;
+            let Some((_, made)) = keys.iter().find(|(made, _)| made == name) else { continue };
+            let now = catalog::derived_keys(transaction, *made).await?;
             transaction
-                .batch_execute(&statements.join(";\n"))
+                .batch_execute(&catalog::names_again(before, &now).join(";\n"))
                 .await
                 .map_err(|error| failure("naming foreign keys", &error))?;
         }
         Ok(())
     }
-}
-
-/// Writes the statements that give derived keys the names that they had. One may
-/// have another's name, so all that differ step aside first.
-fn renames(before: &[Derived], now: &[Derived]) -> Vec<String> {
-    let mut aside = Vec::new();
-    let mut back = Vec::new();
-    for (at, one) in now.iter().enumerate() {
-        let Some(was) = before.iter().find(|was| was.tables == one.tables && was.name != one.name) else {
-            continue;
-        };
-        let (table, _) = &one.tables;
-        let away = one.name.with_suffix(&format!("__{at}"));
-        aside.push(format!("alter table {table} rename constraint {} to {away}", one.name));
-        back.push(format!("alter table {table} rename constraint {away} to {}", was.name));
-    }
-    aside.extend(back);
-    aside
-}
-
-async fn made(client: &impl GenericClient, child: &QualifiedName, name: &Identifier) -> Result<u32> {
-    client
-        .query_one(
-            "select oid::oid from pg_catalog.pg_constraint where conrelid = to_regclass($1) and conname = $2",
-            &[&child.to_string(), &name.as_str()],
-        )
-        .await
-        .map(|row| row.get(0))
-        .map_err(|error| failure(DOING, &error))
-}
-
-async fn derived(client: &impl GenericClient, key: u32) -> Result<Vec<Derived>> {
-    client
-        .query(DERIVED, &[&key])
-        .await
-        .map_err(|error| failure(DOING, &error))?
-        .iter()
-        .map(|row| Ok(Derived { tables: (row.get(0), row.get(1)), name: catalog::identifier(row.get(2))? }))
-        .collect()
 }
 
 /// Refuses tables above which something is that the exchange of a partition can't

@@ -225,27 +225,15 @@ fn compare_facts(
     }
 }
 
-/// A foreign key is made without looking at the rows, and validated afterwards:
-/// so nobody is kept from writing into the table that it refers to.
+/// A foreign key is made without looking at the rows where that can be, and
+/// validated afterwards: so nobody is kept from writing into the table that it
+/// refers to.
 fn build_statement(fact: &Fact) -> BuildStatement {
     let what = format!("the {} {}", fact.kind.as_str(), fact.name);
-    let (definition, rest) = match fact.makes.split_once("; comment on constraint") {
-        Some((definition, rest)) => (definition.to_owned(), format!("; comment on constraint{rest}")),
-        None => (fact.makes.clone(), String::new()),
-    };
-    let is_checked = fact.kind == FactKind::ForeignKey
-        && !fact.refers_to_partitioned
-        && !definition.ends_with(" NOT VALID")
-        && !definition.ends_with(" NOT ENFORCED");
-    if !is_checked {
-        return BuildStatement { what, statement: fact.makes.clone(), validate: None };
-    }
-    BuildStatement {
-        what,
-        statement: format!("{definition} not valid{rest}"),
-        validate: fact
-            .unmakes
-            .as_ref()
-            .map(|drops| drops.replacen(" drop constraint ", " validate constraint ", 1)),
+    match &fact.in_two_steps {
+        Some((statement, validate)) => {
+            BuildStatement { what, statement: statement.clone(), validate: Some(validate.clone()) }
+        }
+        None => BuildStatement { what, statement: fact.makes.clone(), validate: None },
     }
 }

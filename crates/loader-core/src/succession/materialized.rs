@@ -136,34 +136,20 @@ pub(crate) async fn build_copies(client: &mut Client, live: u32, candidate: &Can
 
 /// Drops the copies that read a table or its partitions, as a table that they read
 /// can't be dropped.
-pub(crate) async fn drop_copies(client: &impl GenericClient, table: &QualifiedName) -> Result<()> {
-    let Some(table) = catalog::find(client, table).await? else { return Ok(()) };
-    let tables = catalog::family(client, table).await?;
-    let rows = client
-        .query(
-            "with recursive reading(oid) as (
-                 select unnest($1::oid[])
-                 union
-                 select m.oid
-                   from reading b
-                   join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = b.oid
-                                   and d.classid = 'pg_catalog.pg_rewrite'::regclass
-                   join pg_catalog.pg_rewrite w on w.oid = d.objid
-                   join pg_catalog.pg_class m on m.oid = w.ev_class and m.relkind = 'm'
-                   join pg_catalog.pg_namespace n on n.oid = m.relnamespace and n.nspname = 'dataimport')
-             select string_agg(format('%I.%I', nspname, relname), ', ')
-               from reading
-               join pg_catalog.pg_class c using (oid)
-               join pg_catalog.pg_namespace n on n.oid = relnamespace
-              where relkind = 'm'",
-            &[&tables],
-        )
-        .await
-        .map_err(|error| failure(DOING, &error))?;
-    match rows.first().and_then(|row| row.get::<_, Option<String>>(0)) {
-        Some(names) => execute(client, &format!("drop materialized view {names}")).await,
-        None => Ok(()),
+pub(crate) async fn drop_copies(transaction: &Transaction<'_>, table: &QualifiedName) -> Result<()> {
+    let Some(table) = catalog::find(transaction, table).await? else { return Ok(()) };
+    catalog::qualify_all(transaction).await?;
+    let mut copies = Vec::new();
+    for table in catalog::family(transaction, table).await? {
+        let views = dependents(transaction, table).await?.materialized.into_iter().map(|view| view.name);
+        // Others are not ours: somebody looks into what was loaded.
+        copies.extend(views.filter(|name| name.schema.as_str() == Schema::Staging.as_str()));
     }
+    if copies.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = copies.iter().map(ToString::to_string).collect();
+    execute(transaction, &format!("drop materialized view {}", names.join(", "))).await
 }
 
 async fn definitions(

@@ -58,7 +58,7 @@ impl Replacement {
         let live_sequences = catalog::sequences(transaction, live).await?;
         let candidate_sequences = catalog::sequences(transaction, oid).await?;
         let mut sequence_facts = Vec::new();
-        for sequence in live_sequences.iter().filter(|sequence| sequence.is_identity) {
+        for sequence in live_sequences.iter().filter(|sequence| sequence.is_identity()) {
             let facts = catalog::facts(transaction, sequence.oid, &sequence.name).await?;
             sequence_facts
                 .extend(facts.into_iter().filter(|fact| fact.kind != FactKind::Owner).map(|fact| fact.makes));
@@ -73,7 +73,7 @@ impl Replacement {
                 .filter(|fact| fact.kind == FactKind::Publication)
                 .filter_map(|fact| fact.unmakes)
                 .collect(),
-            key_names: outgoing_key_names(transaction, live, oid, &live_name).await?,
+            key_names: outgoing_key_names(transaction, live, oid, (&live_name, &candidate.name)).await?,
             membership: Membership::of(transaction, live).await?,
             live,
             live_name,
@@ -124,7 +124,7 @@ impl Replacement {
     pub(crate) fn retire(&self) -> Vec<String> {
         let mut statements = Vec::new();
         // A sequence that belongs to a column can't stay when its table goes.
-        for sequence in self.live_sequences.iter().filter(|sequence| sequence.is_owned) {
+        for sequence in self.live_sequences.iter().filter(|sequence| sequence.is_owned()) {
             statements.push(format!("alter sequence {} owned by none", sequence.name));
         }
         if let Some(membership) = &self.membership {
@@ -194,7 +194,7 @@ impl Replacement {
     fn settle(&self) -> Vec<String> {
         let mut statements = self.unpublishes.clone();
         statements.extend(self.likeness.after.iter().cloned());
-        for sequence in self.live_sequences.iter().filter(|sequence| sequence.is_owned) {
+        for sequence in self.live_sequences.iter().filter(|sequence| sequence.is_owned()) {
             statements.push(format!(
                 "alter sequence {} owned by {}.{}",
                 sequence.name, self.live_name, sequence.column
@@ -214,10 +214,10 @@ impl Replacement {
 
     /// Pairs the identity sequences of the candidate with the live ones.
     fn identities(&self) -> impl Iterator<Item = (&Sequence, &Sequence)> {
-        self.candidate_sequences.iter().filter(|own| own.is_identity).filter_map(|own| {
+        self.candidate_sequences.iter().filter(|own| own.is_identity()).filter_map(|own| {
             self.live_sequences
                 .iter()
-                .find(|live| live.is_identity && live.column == own.column)
+                .find(|live| live.is_identity() && live.column == own.column)
                 .map(|live| (own, live))
         })
     }
@@ -242,7 +242,7 @@ pub(crate) async fn rename_whole(
         statements.push(format!("alter index {} rename to {}", here(&name), away(&name, oid)));
     }
     for Sequence { oid, name, .. } in
-        catalog::sequences(transaction, oid).await?.into_iter().filter(|sequence| sequence.is_identity)
+        catalog::sequences(transaction, oid).await?.into_iter().filter(|sequence| sequence.is_identity())
     {
         statements.push(format!("alter sequence {name} rename to {}", away(&name.name, oid)));
     }
@@ -314,8 +314,8 @@ async fn advances(
 ) -> Result<Vec<String>> {
     let mut statements = Vec::new();
     for sequence in own.iter().filter(|sequence| sequence.is_number) {
-        let name = if sequence.is_identity {
-            match live.iter().find(|live| live.is_identity && live.column == sequence.column) {
+        let name = if sequence.is_identity() {
+            match live.iter().find(|live| live.is_identity() && live.column == sequence.column) {
                 Some(live) => &live.name,
                 None => continue,
             }
@@ -351,19 +351,22 @@ async fn advances(
     Ok(statements)
 }
 
+/// Writes the statements that name the keys which Postgres makes for partitions
+/// that the table refers to, once the candidate has the live one's name.
 async fn outgoing_key_names(
     client: &impl GenericClient,
     live: u32,
     candidate: u32,
-    live_name: &QualifiedName,
+    (live_name, candidate_name): (&QualifiedName, &QualifiedName),
 ) -> Result<Vec<String>> {
     let made = catalog::keys_of(client, candidate).await?;
     let mut statements = Vec::new();
     for (name, old) in catalog::keys_of(client, live).await? {
         let Some((_, new)) = made.iter().find(|(made, _)| *made == name) else { continue };
-        for key in catalog::key_names(client, (old, *new), (live, candidate)).await? {
-            statements.push(format!("alter table {live_name} rename constraint {} to {}", key.from, key.to));
-        }
+        let before = catalog::derived_keys(client, old).await?;
+        let now = catalog::derived_keys(client, *new).await?;
+        let now: Vec<_> = now.into_iter().map(|key| key.renamed(candidate_name, live_name)).collect();
+        statements.extend(catalog::names_again(&before, &now));
     }
     Ok(statements)
 }

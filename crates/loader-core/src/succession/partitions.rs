@@ -87,7 +87,7 @@ pub(crate) async fn bound_check(
         makes: row.get(1),
         unmakes: row.get(2),
         refers_to: None,
-        refers_to_partitioned: false,
+        in_two_steps: None,
     }))
 }
 

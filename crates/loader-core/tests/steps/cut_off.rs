@@ -1,7 +1,7 @@
 //! Each step, cut off at each of its statements, and run again.
 
 use loader_core::plan::Plan;
-use loader_test_support::CutProxy;
+use loader_test_support::{Cut, CutProxy};
 use serde_json::json;
 use tokio_postgres::Client;
 
@@ -59,7 +59,8 @@ async fn assert_hung_on(world: &World, cut: &str) {
 
 /// Brings a world to where a step begins, then makes a trial of that step with a
 /// connection that breaks before its first statement, another one with one that
-/// breaks before its second, and so on until the step gets through.
+/// breaks before its second, and so on until the step gets through; and all of it
+/// again with connections that break after a statement, so that its answer is lost.
 async fn at_every_statement<T>(
     begin: impl AsyncFn(&mut World) -> T,
     trial: impl AsyncFn(&mut World, &Through, &T),
@@ -67,18 +68,22 @@ async fn at_every_statement<T>(
     let mut world = world_with_live().await;
     let state = begin(&mut world).await;
     let frozen = world.freeze();
-    for budget in 0..MOST_STATEMENTS {
-        let mut world = frozen.thaw().await;
-        let proxy = CutProxy::start(world.database.address(), budget).await;
-        trial(&mut world, &Through { address: proxy.address().to_owned() }, &state).await;
-        world.end().await;
-        if !proxy.has_cut() {
-            assert!(budget >= FEWEST_STATEMENTS, "the step has statements");
-            frozen.end().await;
-            return;
+    for cut in [Cut::Before, Cut::After] {
+        let mut budget = 0;
+        loop {
+            let mut world = frozen.thaw().await;
+            let proxy = CutProxy::start(world.database.address(), budget, cut).await;
+            trial(&mut world, &Through { address: proxy.address().to_owned() }, &state).await;
+            world.end().await;
+            if !proxy.has_cut() {
+                break;
+            }
+            budget += 1;
+            assert!(budget < MOST_STATEMENTS, "the step never got through");
         }
+        assert!(budget >= FEWEST_STATEMENTS, "the step has statements");
     }
-    panic!("the step never got through");
+    frozen.end().await;
 }
 
 /// The way to the database that breaks.

@@ -203,7 +203,7 @@ async fn a_rollback_that_fails_is_not_tried_again() {
 
 /// Two live tables, one of which refers to the other, and a delivery of both in
 /// which every key is new.
-async fn stores_and_sales(facts: &str) -> World {
+async fn stores_and_sales(stores: &str, facts: &str, more: &str) -> World {
     let world = World::new().await;
     world
         .execute(
@@ -213,7 +213,8 @@ async fn stores_and_sales(facts: &str) -> World {
              insert into public.dim_store values (1), (2); insert into public.fact_sales values (10, 1), (20, 2)",
         )
         .await;
-    world.source.put("dim_store/a.csv", "id\n3\n4\n");
+    world.execute(more).await;
+    world.source.put("dim_store/a.csv", stores.to_owned());
     world.source.put("fact_sales/a.csv", facts.to_owned());
     let Input::Group(input) = Input::parse(&json!({"tables": ["fact_sales", "dim_store"]})).unwrap() else {
         panic!("it is a group");
@@ -234,7 +235,7 @@ const SETTINGS: PublishSettings =
 
 #[tokio::test]
 async fn tables_that_refer_to_each_other_are_published_in_one_move() {
-    let world = stores_and_sales("id,store\n30,3\n40,4\n50,4\n").await;
+    let world = stores_and_sales("id\n3\n4\n", "id,store\n30,3\n40,4\n50,4\n", "").await;
     for _ in 0..2 {
         let published = publish_group(&mut world.database.connect().await, "night", &SETTINGS).await.unwrap();
         let tables: Vec<(&str, u64)> =
@@ -253,11 +254,30 @@ async fn tables_that_refer_to_each_other_are_published_in_one_move() {
 
 #[tokio::test]
 async fn a_row_that_refers_to_none_of_the_new_rows_keeps_the_whole_group_from_being_published() {
-    let world = stores_and_sales("id,store\n30,3\n40,1\n").await;
+    let world = stores_and_sales("id\n3\n4\n", "id,store\n30,3\n40,1\n", "").await;
     let error = publish_group(&mut world.database.connect().await, "night", &SETTINGS).await.unwrap_err();
     assert_eq!(error.name, ErrorName::GateFailed);
     assert!(error.message.contains("(store)=(1)"), "{error}");
     assert_eq!(world.rows("select * from public.sold order by store").await, ["(1,1)", "(2,1)"]);
     assert_eq!(world.one("select count(*) from loader.version").await, "0");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_table_that_is_merged_is_published_together_with_one_that_refers_to_it() {
+    let world = stores_and_sales(
+        "id\n1\n2\n3\n",
+        "id,store\n30,3\n40,1\n",
+        "create function public.stores() returns setof public.dim_store language sql as 'select * from public.dim_store'",
+    )
+    .await;
+    assert_eq!(
+        world.rows("select table_name, strategy from loader.run order by 1").await,
+        ["(dim_store,merge)", "(fact_sales,rename)"]
+    );
+    publish_group(&mut world.database.connect().await, "night", &SETTINGS).await.unwrap();
+    assert_eq!(world.rows("select * from public.sold order by store").await, ["(1,1)", "(3,1)"]);
+    assert_eq!(world.one("select count(*) from public.stores()").await, "3");
+    assert!(world.client.batch_execute("insert into public.fact_sales values (60, 9)").await.is_err());
     world.end().await;
 }

@@ -259,3 +259,36 @@ async fn a_loader_that_is_no_superuser_replaces_and_rolls_back_what_another_role
     world.execute(&format!("drop owned by {loader}, {owner}, reader_{name} cascade; drop role {loader}, {owner}, reader_{name}")).await;
     world.end().await;
 }
+
+#[tokio::test]
+async fn what_was_built_of_the_rows_before_is_not_published_with_those_of_a_new_plan() {
+    let world = World::new().await;
+    world
+        .execute(
+            "create table public.t (id bigint primary key, name text); insert into public.t values (1, 'a');
+             create materialized view public.counted as select count(*) as rows from public.t",
+        )
+        .await;
+    let plan = load(&world, "r1", 2).await;
+    world.build(&plan).await.unwrap();
+    world.source.put("t/a.csv", "id,name\n1,x\n2,x\n3,x\n4,x\n");
+    let plan = world.plan("r1").await.unwrap();
+    world.import_all(&plan).await;
+    world.publish(&plan).await.unwrap();
+    assert_eq!(live_rows(&world).await, "4");
+    assert_eq!(world.rows("select * from public.counted").await, ["(4)"]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_version_comes_back_with_its_names_when_the_live_table_was_dropped() {
+    let world = World::new().await;
+    replace(&world, "r1", 1, 1).await;
+    world.execute("alter table public.t add primary key (id); create index t_name on public.t (name)").await;
+    replace(&world, "r2", 2, 1).await;
+    world.execute("drop table public.t").await;
+    roll_back_to(&world, "back", json!("previous"), 1).await.unwrap();
+    assert_eq!(live_rows(&world).await, "1");
+    assert!(world.exists("public.t_pkey").await && world.exists("public.t_name").await);
+    world.end().await;
+}

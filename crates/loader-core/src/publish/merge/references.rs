@@ -11,7 +11,8 @@ use super::{CANDIDATE_ROW, DOING, LIVE_ROW, Merge, execute};
 use crate::database::failure::failure;
 use crate::error::{Error, ErrorName, Result};
 use crate::gate::foreign_key::{Action, ForeignKey, Path};
-use crate::gate::{count, counted, first_key, names};
+use crate::gate::{count, first_key, names};
+use crate::wording::counted;
 
 /// Settles for every row that others refer to how it is changed, and returns how
 /// many must be updated in place although that may not work.
