@@ -7,6 +7,8 @@ use tokio_postgres::{GenericClient, Transaction};
 use super::control_schema::Schema;
 use super::failure::failure;
 use crate::catalog::{self, FactKind};
+use crate::definition::drift::Filled;
+use crate::definition::values::ColumnValues;
 use crate::definition::{ColumnDefinition, ResolvedColumn};
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::{Identifier, QualifiedName};
@@ -261,6 +263,9 @@ pub async fn loadable_columns(
                 name,
                 sql_type: row.get(1),
                 header: None,
+                aliases: Vec::new(),
+                filled: Filled::Field,
+                values: ColumnValues::default(),
                 required: row.get(2),
                 is_text: row.get(3),
             })
@@ -326,6 +331,7 @@ mod tests {
                 header: None,
                 not_null: true,
                 optional: false,
+                values: None,
             },
             ColumnDefinition {
                 name: identifier("b\"c"),
@@ -333,6 +339,7 @@ mod tests {
                 header: None,
                 not_null: false,
                 optional: false,
+                values: None,
             },
         ];
         insta::assert_snapshot!(create_with_columns(&identifier("t__1"), &columns), @r#"

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::dialect::Dialect;
+use super::dialect::copy::CopyDialect;
 use crate::identifier::Identifier;
 use crate::record::fields::Field;
 
@@ -90,7 +90,7 @@ struct Seen {
 impl Inference {
     /// Begins with nothing seen.
     #[must_use]
-    pub fn new(dialect: &Dialect) -> Self {
+    pub fn new(dialect: &CopyDialect) -> Self {
         Self {
             null: dialect.null.as_bytes().to_vec(),
             columns: Vec::new(),
@@ -164,7 +164,7 @@ mod tests {
     use crate::record::fields::fields;
 
     /// Infers from objects, given as lines of which the first is the header.
-    fn infer(objects: &[&str], dialect: &Dialect) -> Vec<(String, InferredType)> {
+    fn infer(objects: &[&str], dialect: &CopyDialect) -> Vec<(String, InferredType)> {
         let mut inference = Inference::new(dialect);
         for object in objects {
             let mut lines = object.lines();
@@ -184,7 +184,7 @@ mod tests {
     /// Infers one column from its fields, as they are written in CSV.
     fn column(values: &[&str]) -> InferredType {
         let object = format!("a\n{}", values.join("\n"));
-        let columns = infer(&[&object], &Dialect::default());
+        let columns = infer(&[&object], &CopyDialect::default());
         assert_eq!(columns.len(), 1);
         columns[0].1
     }
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn the_dialects_null_text_says_nothing_and_an_empty_value_is_one_then() {
-        let dialect = Dialect { null: "NA".to_owned(), ..Dialect::default() };
+        let dialect = CopyDialect { null: "NA".to_owned(), ..CopyDialect::default() };
         let one = |object: &str| infer(&[object], &dialect)[0].1;
         assert_eq!(one("a\nNA\n1"), InferredType::BigInt);
         assert_eq!(one("a\n\n1"), InferredType::Text);
@@ -234,7 +234,7 @@ mod tests {
     fn columns_are_found_by_name_across_objects() {
         let objects = ["A,b\n1,2024-01-01", "b,a,c\n2024-01-02,x,true"];
         assert_eq!(
-            infer(&objects, &Dialect::default()),
+            infer(&objects, &CopyDialect::default()),
             [
                 ("a".to_owned(), InferredType::Text),
                 ("b".to_owned(), InferredType::Date),
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn columns_without_a_header_are_numbered() {
-        let dialect = Dialect { header: false, ..Dialect::default() };
+        let dialect = CopyDialect { header: false, ..CopyDialect::default() };
         assert_eq!(
             infer(&["1,x", "2,y,true"], &dialect),
             [
@@ -258,6 +258,6 @@ mod tests {
 
     #[test]
     fn fields_beyond_the_header_are_no_columns() {
-        assert_eq!(infer(&["a\n1,2,3"], &Dialect::default()).len(), 1);
+        assert_eq!(infer(&["a\n1,2,3"], &CopyDialect::default()).len(), 1);
     }
 }

@@ -1,17 +1,27 @@
 //! The definition of a table: where its objects are, how they are to be read,
 //! what its columns are. A new table needs no redeploy.
 
+pub mod delivery;
 pub mod dialect;
+pub mod drift;
 pub mod gates;
 pub mod infer;
+pub mod rejects;
+mod resolved;
 pub mod selection;
+pub mod values;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use self::dialect::Dialect;
+use self::delivery::Delivery;
+use self::dialect::Written;
+use self::drift::{Metadata, MissingColumns, UnknownColumns};
 use self::gates::Gates;
+use self::rejects::{OnReject, RejectLimits};
+pub use self::resolved::{ColumnsFrom, ResolvedColumn, ResolvedDefinition};
+use self::values::ColumnValues;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
 use crate::publish::Strategy;
@@ -48,6 +58,9 @@ pub struct ColumnDefinition {
     /// Whether an object may lack the column; it is NULL then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub optional: bool,
+    /// How its texts become values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<ColumnValues>,
 }
 
 /// What a person writes of a table, in the input or in `tables/<table>.toml`.
@@ -68,9 +81,10 @@ pub struct TableDefinition {
     /// The engine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineChoice>,
-    /// Delimiter, quote, header, null and encoding.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dialect: Option<Dialect>,
+    /// Delimiter, quote, header, null, encoding and so on; `auto` finds them out from
+    /// each object.
+    #[serde(default, deserialize_with = "dialect_or_auto", skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<Written>,
     /// The columns, in the table's order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<Vec<ColumnDefinition>>,
@@ -94,6 +108,33 @@ pub struct TableDefinition {
     /// those of the live table's primary key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Vec<Identifier>>,
+    /// What a row that can't be loaded does to its object; it fails by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_reject: Option<OnReject>,
+    /// How many rows may be rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reject_limits: Option<RejectLimits>,
+    /// Whether the text of rejected rows is kept; it is by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reject_text: Option<bool>,
+    /// What becomes of columns that only the objects have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_columns: Option<UnknownColumns>,
+    /// What becomes of columns that an object lacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_columns: Option<MissingColumns>,
+    /// Columns that say where a row comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Vec<Metadata>>,
+    /// The parts `<name>=<value>` of the keys that are columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_parts: Option<Vec<String>>,
+    /// How the texts of columns become values, by the column's name, or `*` for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<BTreeMap<String, ColumnValues>>,
+    /// When a delivery is complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
 }
 
 impl TableDefinition {
@@ -132,6 +173,27 @@ impl TableDefinition {
             },
             strategy: self.strategy.or(below.strategy),
             key: self.key.or(below.key),
+            on_reject: self.on_reject.or(below.on_reject),
+            reject_limits: self.reject_limits.or(below.reject_limits),
+            reject_text: self.reject_text.or(below.reject_text),
+            unknown_columns: self.unknown_columns.or(below.unknown_columns),
+            missing_columns: self.missing_columns.or(below.missing_columns),
+            metadata: self.metadata.or(below.metadata),
+            key_parts: self.key_parts.or(below.key_parts),
+            values: match (self.values, below.values) {
+                (Some(values), Some(mut below)) => {
+                    for (column, values) in values {
+                        let under = below.remove(&column).unwrap_or_default();
+                        below.insert(column, values.over(under));
+                    }
+                    Some(below)
+                }
+                (values, below) => values.or(below),
+            },
+            delivery: match (self.delivery, below.delivery) {
+                (Some(delivery), Some(below)) => Some(delivery.over(below)),
+                (delivery, below) => delivery.or(below),
+            },
         }
     }
 
@@ -154,7 +216,7 @@ impl TableDefinition {
             selection::check_pattern(pattern)?;
         }
         if let Some(dialect) = &self.dialect {
-            dialect.validate()?;
+            dialect.complete()?;
         }
         if self.max_concurrency == Some(0) {
             return Err(invalid("the field `max_concurrency` is 0 but must be at least 1".to_owned()));
@@ -176,6 +238,26 @@ impl TableDefinition {
         match &self.key {
             Some(key) => gates::check_columns("key", key, known.as_ref()),
             None => Ok(()),
+        }
+    }
+}
+
+/// Reads a dialect, or the word `auto`.
+fn dialect_or_auto<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Written>, D::Error> {
+    use serde::de::Error as _;
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Value {
+        Word(String),
+        Fields(serde_json::Map<String, serde_json::Value>),
+    }
+
+    match Value::deserialize(deserializer)? {
+        Value::Word(word) if word == dialect::AUTO => Ok(Some(Written::auto())),
+        Value::Word(_) => Err(D::Error::custom("the dialect is `auto`, or a table of its fields")),
+        Value::Fields(fields) => {
+            serde_json::from_value(serde_json::Value::Object(fields)).map(Some).map_err(D::Error::custom)
         }
     }
 }
@@ -217,89 +299,6 @@ fn check_sql_type(text: &str) -> Result<(), String> {
         return Err("has a quote or a parenthesis without its other half".to_owned());
     }
     Ok(())
-}
-
-/// Where a table's columns come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ColumnsFrom {
-    /// The definition, in the input or in the work bucket.
-    Definition,
-    /// The live table.
-    Live,
-    /// The objects' headers and sampled rows.
-    Inferred,
-}
-
-/// A column that a run loads, as the staging table has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ResolvedColumn {
-    /// The column's name.
-    pub name: Identifier,
-    /// The SQL type.
-    #[serde(rename = "type")]
-    pub sql_type: String,
-    /// The header in the objects, where it is not the column's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub header: Option<String>,
-    /// Whether every object must have the column.
-    pub required: bool,
-    /// Whether a quoted empty value is a value of the type; otherwise it is NULL.
-    pub is_text: bool,
-}
-
-/// What a run works with: every question answered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ResolvedDefinition {
-    /// The source bucket.
-    pub bucket: String,
-    /// The prefix, which ends in `/`.
-    pub prefix: String,
-    /// Patterns of the keys to load; empty for all.
-    pub include: Vec<String>,
-    /// Patterns of the keys to skip.
-    pub exclude: Vec<String>,
-    /// The engine.
-    pub engine: EngineChoice,
-    /// How the objects are read.
-    pub dialect: Dialect,
-    /// The columns, in the table's order.
-    pub columns: Vec<ResolvedColumn>,
-    /// Where the columns come from.
-    pub columns_from: ColumnsFrom,
-    /// What else the staging table has in the image of the live one (defaults,
-    /// constraints, indexes), as a digest; none if it is not made in its image.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_of_live: Option<String>,
-    /// Whether no objects at all is a success.
-    pub allow_empty: bool,
-    /// How many objects may fail without stopping the publish.
-    pub tolerated_failed_objects: u64,
-    /// How many batches load at once; none leaves it to the deployment.
-    pub max_concurrency: Option<u32>,
-    /// What the loaded table must hold to be published.
-    #[serde(default)]
-    pub gates: Gates,
-    /// How a version takes the place of the one before; none leaves it to what the
-    /// live table is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub strategy: Option<Strategy>,
-    /// The columns that tell the rows apart; none leaves it to the live table.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<Vec<Identifier>>,
-}
-
-impl ResolvedDefinition {
-    /// Whether rows that were loaded under the other definition are the rows
-    /// that this one would load: a failed run's staging can be gone on with.
-    #[must_use]
-    pub fn loads_the_same_as(&self, other: &Self) -> bool {
-        self.bucket == other.bucket
-            && self.prefix == other.prefix
-            && self.dialect == other.dialect
-            && self.columns == other.columns
-            && self.image_of_live == other.image_of_live
-    }
 }
 
 /// Returns the prefix as a folder: exact, so that `year_2021/` never matches
@@ -344,7 +343,7 @@ mod tests {
         .unwrap();
         assert_eq!(definition.engine, Some(EngineChoice::AwsS3));
         assert_eq!(definition.columns.unwrap().len(), 2);
-        assert_eq!(definition.dialect.unwrap().delimiter, b';');
+        assert_eq!(definition.dialect.unwrap().delimiter.as_deref(), Some(";"));
     }
 
     #[test]

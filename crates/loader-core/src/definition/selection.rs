@@ -90,7 +90,7 @@ mod tests {
             include: owned(include),
             exclude: owned(exclude),
             engine: crate::definition::EngineChoice::Auto,
-            dialect: crate::definition::dialect::Dialect::default(),
+            dialect: crate::definition::dialect::Written::default(),
             columns: Vec::new(),
             columns_from: ColumnsFrom::Definition,
             image_of_live: None,

@@ -10,6 +10,7 @@ use super::open::Streamed;
 use crate::database::control_schema::Schema;
 use crate::database::failure::copy_failure;
 use crate::definition::ResolvedDefinition;
+use crate::definition::dialect::copy::CopyDialect;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
 
@@ -33,12 +34,13 @@ impl Copy {
     pub(super) async fn begin(
         transaction: &Transaction<'_>,
         staging: &Identifier,
+        dialect: &CopyDialect,
         definition: &ResolvedDefinition,
         object: &Streamed,
         key: &str,
     ) -> Result<Self> {
         let refused = |error| copy_failure(staging.as_str(), key, &error);
-        let statement = statement(staging, definition, &object.columns);
+        let statement = statement(staging, dialect, definition, &object.columns);
         let mut sink = Box::pin(transaction.copy_in(&statement).await.map_err(refused)?);
         sink.feed(Bytes::from_static(b"\n")).await.map_err(refused)?;
         Ok(Self {
@@ -107,10 +109,11 @@ impl Copy {
 /// Writes the statement.
 pub(super) fn statement(
     staging: &Identifier,
+    dialect: &CopyDialect,
     definition: &ResolvedDefinition,
     columns: &[Identifier],
 ) -> String {
-    let options = definition.dialect.copy_options(true, &force_null(definition, columns));
+    let options = dialect.copy_options(true, &force_null(definition, columns));
     let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
     format!("copy {} ({}) from stdin with ({options})", Schema::Staging.table(staging), columns.join(", "))
 }

@@ -210,7 +210,8 @@ impl Load<'_> {
         self.execute(&format!("{}; lock table {staging} in row exclusive mode", self.work.time_limit()))
             .await?;
         let definition = &self.work.opener.definition;
-        Copy::begin(self.transaction, &self.work.staging, definition, streamed, &object.key)
+        let dialect = self.work.opener.plain()?;
+        Copy::begin(self.transaction, &self.work.staging, dialect, definition, streamed, &object.key)
             .await
             .map_err(sending)
     }

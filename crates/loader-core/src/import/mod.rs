@@ -97,6 +97,7 @@ pub async fn import(
         opener: Arc::new(Opener {
             source,
             definition: Arc::new(definition.clone()),
+            plain: definition.copy_dialect(),
             engine: definition.engine,
             extension: is_installed(client).await?,
         }),
@@ -212,7 +213,7 @@ async fn keep_rejected_row(client: &Client, work: &Assignment, failed: &Failed) 
 async fn row_text(opener: &Opener, object: &ObjectVersion, line: u64, count: LineCount) -> Option<String> {
     let found = async {
         let open = opener.source.open(object, None).await?;
-        locate(unpack(open.body).await?.body, &opener.definition.dialect, line, count).await
+        locate(unpack(open.body).await?.body, opener.plain()?, line, count).await
     };
     match found.await {
         Ok(located) => located.map(|located| located.text),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::StreamExt;
 
+use crate::definition::dialect::copy::CopyDialect;
 use crate::definition::{EngineChoice, ResolvedDefinition};
 use crate::error::{Error, ErrorName, Place, Result};
 use crate::identifier::Identifier;
@@ -26,6 +27,8 @@ const HEADER_BYTES: u64 = 64 * 1024;
 pub(super) struct Opener {
     pub(super) source: Arc<dyn ObjectSource>,
     pub(super) definition: Arc<ResolvedDefinition>,
+    /// The dialect, where COPY can read the objects by itself.
+    pub(super) plain: Option<CopyDialect>,
     pub(super) engine: EngineChoice,
     /// Whether the database has `aws_s3`.
     pub(super) extension: bool,
@@ -41,6 +44,7 @@ pub(super) enum Opened {
 
 /// An object that the database can fetch itself.
 pub(super) struct InDatabase {
+    pub(super) dialect: CopyDialect,
     pub(super) columns: Vec<Identifier>,
     pub(super) reason: String,
 }
@@ -88,6 +92,7 @@ impl Opener {
     async fn choose(&self, object: &ObjectVersion) -> Result<Opened> {
         match self.in_database(object).await? {
             (columns, None) => Ok(Opened::AwsS3(InDatabase {
+                dialect: self.plain()?.clone(),
                 columns,
                 reason: "the extension is installed and can read the object".to_owned(),
             })),
@@ -98,7 +103,11 @@ impl Opener {
     async fn forced(&self, object: &ObjectVersion) -> Result<Opened> {
         match self.in_database(object).await? {
             (columns, None) => {
-                Ok(Opened::AwsS3(InDatabase { columns, reason: "the definition asks for it".to_owned() }))
+                Ok(Opened::AwsS3(InDatabase {
+                    dialect: self.plain()?.clone(),
+                    columns,
+                    reason: "the definition asks for it".to_owned(),
+                }))
             }
             (_, Some(obstacle)) => Err(Error::new(
                 ErrorName::UnsupportedFormat,
@@ -109,7 +118,7 @@ impl Opener {
 
     /// Reads the header alone, and says what keeps `aws_s3` from the object.
     async fn in_database(&self, object: &ObjectVersion) -> Result<(Vec<Identifier>, Option<&'static str>)> {
-        let dialect = &self.definition.dialect;
+        let dialect = self.plain()?;
         let open = self.source.open(object, Some(HEADER_BYTES)).await?;
         let declared = open.head.content_encoding.as_deref().map(str::to_ascii_lowercase);
         let unpacked = unpack(open.body).await?;
@@ -137,7 +146,7 @@ impl Opener {
     }
 
     pub(super) async fn stream(&self, object: &ObjectVersion, reason: &str) -> Result<Streamed> {
-        let dialect = &self.definition.dialect;
+        let dialect = self.plain()?;
         let open = self.source.open(object, None).await?;
         let unpacked = unpack(open.body).await?;
         let mut reader = RecordReader::new(unpacked.body, dialect);
@@ -172,7 +181,12 @@ impl Opener {
                 required: column.required,
             })
             .collect();
-        map_header(&cells(header, &self.definition.dialect)?, &columns)
+        map_header(&cells(header, self.plain()?)?, &columns)
+    }
+
+    /// Returns the dialect with which COPY reads the objects by itself.
+    pub(super) fn plain(&self) -> Result<&CopyDialect> {
+        self.plain.as_ref().ok_or_else(|| Error::new(ErrorName::Internal, "COPY can't read the dialect by itself"))
     }
 
     fn all_columns(&self) -> Vec<Identifier> {

@@ -5,7 +5,7 @@ use tokio_postgres::Client;
 use super::{ColumnDefinition, ColumnsFrom, TableDefinition, infer_columns, live};
 use crate::database::staging;
 use crate::definition::EngineChoice;
-use crate::definition::dialect::Dialect;
+use crate::definition::dialect::Written;
 use crate::error::Result;
 use crate::identifier::Identifier;
 use crate::source::ObjectSource;
@@ -14,7 +14,7 @@ use crate::source::ObjectSource;
 pub(super) struct Asked {
     pub(super) bucket: String,
     pub(super) prefix: String,
-    pub(super) dialect: Dialect,
+    pub(super) dialect: Written,
     pub(super) engine: EngineChoice,
     pub(super) written: TableDefinition,
 }

@@ -1,6 +1,7 @@
 //! Infers columns from the objects themselves.
 
 use super::columns::Asked;
+use crate::definition::dialect::copy::CopyDialect;
 use crate::definition::infer::Inference;
 use crate::definition::selection::Selection;
 use crate::definition::{ColumnDefinition, ColumnsFrom, ResolvedDefinition};
@@ -37,11 +38,12 @@ pub(super) async fn infer(source: &dyn ObjectSource, asked: &Asked) -> Result<Ve
             break;
         }
     }
-    let mut inference = Inference::new(&asked.dialect);
+    let dialect = asked.dialect.complete()?.for_copy().unwrap_or_default();
+    let mut inference = Inference::new(&dialect);
     let mut first_failure = None;
     let mut seen = 0;
     for object in spread(&candidates) {
-        match look_into(source, object, asked, &mut inference).await {
+        match look_into(source, object, &dialect, &mut inference).await {
             Ok(()) => seen += 1,
             // An object that can't be read fails the load with all its reasons; it
             // must not keep the others from saying what the table is.
@@ -72,6 +74,7 @@ pub(super) async fn infer(source: &dyn ObjectSource, asked: &Asked) -> Result<Ve
             sql_type: column.inferred.as_sql().to_owned(),
             not_null: false,
             optional: false,
+            values: None,
         })
         .collect())
 }
@@ -79,18 +82,18 @@ pub(super) async fn infer(source: &dyn ObjectSource, asked: &Asked) -> Result<Ve
 async fn look_into(
     source: &dyn ObjectSource,
     object: &ObjectVersion,
-    asked: &Asked,
+    dialect: &CopyDialect,
     inference: &mut Inference,
 ) -> Result<()> {
     let open = source.open(object, Some(SAMPLED_BYTES)).await?;
     let body = unpack(open.body).await?.body;
-    let Some(found) = sample(body, &asked.dialect, SAMPLED_RECORDS, object.size <= SAMPLED_BYTES).await?
+    let Some(found) = sample(body, dialect, SAMPLED_RECORDS, object.size <= SAMPLED_BYTES).await?
     else {
         return Ok(());
     };
     inference.begin_object(found.header.as_deref());
     for record in &found.records {
-        inference.observe(&fields(&record.bytes, &asked.dialect));
+        inference.observe(&fields(&record.bytes, dialect));
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::database::failure::failure;
 use crate::database::run::{self, Run};
 use crate::database::staging::{self, Image};
 use crate::database::staging_tree;
+use crate::definition::rejects::Rejects;
 use crate::definition::{ColumnDefinition, ColumnsFrom, ResolvedColumn, ResolvedDefinition};
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
@@ -150,6 +151,14 @@ pub(super) fn resolved(
         gates: written.gates.clone().unwrap_or_default(),
         strategy: written.strategy,
         key: written.key.clone(),
+        rejects: Rejects {
+            on_reject: written.on_reject.unwrap_or_default(),
+            limits: written.reject_limits.unwrap_or_default(),
+            keep_text: written.reject_text.unwrap_or(true),
+        },
+        unknown_columns: written.unknown_columns.unwrap_or_default(),
+        missing_columns: written.missing_columns.unwrap_or_default(),
+        delivery: written.delivery.clone().unwrap_or_default(),
     }
 }
 

@@ -119,6 +119,12 @@ pub(crate) fn canonical(name: &str) -> Option<&'static str> {
     listed.or_else(|| ALIASES.iter().find(|(alias, _)| *alias == wanted).map(|(_, name)| *name))
 }
 
+/// Finds the name of an encoding that can be read: the one that Postgres has for it,
+/// or else the label of the WHATWG.
+pub(crate) fn known(name: &str) -> Option<String> {
+    canonical(name).map(str::to_owned)
+}
+
 /// Tells whether `byte` is that one character wherever it stands.
 pub(crate) fn is_single(byte: u8, encoding: &str) -> bool {
     byte < b'0' || !ASCII_WITHIN_CHARACTERS.contains(&encoding)

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
-use crate::definition::dialect::Dialect;
+use crate::definition::dialect::copy::CopyDialect;
 
 /// One field of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Field<'a> {
 /// quote anywhere in a field begins or ends quoting. Quotes that don't end go
 /// on to the end of the record.
 #[must_use]
-pub fn fields<'a>(record: &'a [u8], dialect: &Dialect) -> Vec<Field<'a>> {
+pub fn fields<'a>(record: &'a [u8], dialect: &CopyDialect) -> Vec<Field<'a>> {
     let mut fields = Vec::new();
     let mut rest = Some(record);
     while let Some(record) = rest {
@@ -30,7 +30,7 @@ pub fn fields<'a>(record: &'a [u8], dialect: &Dialect) -> Vec<Field<'a>> {
     fields
 }
 
-fn next_field<'a>(record: &'a [u8], dialect: &Dialect) -> (Field<'a>, Option<&'a [u8]>) {
+fn next_field<'a>(record: &'a [u8], dialect: &CopyDialect) -> (Field<'a>, Option<&'a [u8]>) {
     let mut value = match split(record, memchr2(dialect.delimiter, dialect.quote, record)) {
         (plain, None, _) => return (unquoted(plain), None),
         (plain, Some(byte), after) if byte == dialect.delimiter => {
@@ -90,7 +90,7 @@ const fn quoted<'a>(value: Vec<u8>) -> Field<'a> {
 mod tests {
     use super::*;
 
-    fn read(record: &str, dialect: &Dialect) -> Vec<(String, bool)> {
+    fn read(record: &str, dialect: &CopyDialect) -> Vec<(String, bool)> {
         fields(record.as_bytes(), dialect)
             .into_iter()
             .map(|field| (String::from_utf8(field.value.into_owned()).unwrap(), field.quoted))
@@ -98,7 +98,7 @@ mod tests {
     }
 
     fn plain(record: &str) -> Vec<(String, bool)> {
-        read(record, &Dialect::default())
+        read(record, &CopyDialect::default())
     }
 
     fn field(value: &str, quoted: bool) -> (String, bool) {
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn an_escape_protects_quotes_and_itself_only() {
-        let dialect = Dialect { escape: b'\\', ..Dialect::default() };
+        let dialect = CopyDialect { escape: b'\\', ..CopyDialect::default() };
         assert_eq!(read(r#""a\"b\\",\n"#, &dialect), [field(r#"a"b\"#, true), field(r"\n", false)]);
         assert_eq!(read(r#""a\n""#, &dialect), [field(r"a\n", true)]);
         assert_eq!(read(r#""a""b""#, &dialect), [field("ab", true)]);

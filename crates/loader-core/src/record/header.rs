@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::encoding;
 use super::fields::fields;
-use crate::definition::dialect::Dialect;
+use crate::definition::dialect::copy::CopyDialect;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
 
@@ -27,7 +27,7 @@ pub struct HeaderColumn<'a> {
 ///
 /// # Errors
 /// `HeaderMismatch` if the bytes are no text in the dialect's encoding.
-pub fn cells(record: &[u8], dialect: &Dialect) -> Result<Vec<String>> {
+pub fn cells(record: &[u8], dialect: &CopyDialect) -> Result<Vec<String>> {
     (1..)
         .zip(fields(record, dialect))
         .map(|(position, field)| match encoding::decode(&field.value, &dialect.encoding) {
@@ -210,7 +210,7 @@ mod tests {
             .iter()
             .map(|(name, header, required)| HeaderColumn { name, header: *header, required: *required })
             .collect();
-        let cells = cells(header.as_bytes(), &Dialect::default()).unwrap();
+        let cells = cells(header.as_bytes(), &CopyDialect::default()).unwrap();
         match map_header(&cells, &columns) {
             Ok(names) => Ok(names.into_iter().map(Into::into).collect()),
             Err(error) => {
@@ -228,11 +228,11 @@ mod tests {
 
     #[test]
     fn cells_are_unquoted_trimmed_and_decoded() {
-        let dialect = Dialect { delimiter: b';', ..Dialect::default() };
+        let dialect = CopyDialect { delimiter: b';', ..CopyDialect::default() };
         assert_eq!(cells(b" a ;\"b;\"\"c\"\"\";", &dialect).unwrap(), ["a", "b;\"c\"", ""]);
-        let latin = Dialect { encoding: "LATIN1".to_owned(), ..Dialect::default() };
+        let latin = CopyDialect { encoding: "LATIN1".to_owned(), ..CopyDialect::default() };
         assert_eq!(cells(b"\xe9t\xe9", &latin).unwrap(), ["été"]);
-        let error = cells(b"a,\xe9t\xe9", &Dialect::default()).unwrap_err();
+        let error = cells(b"a,\xe9t\xe9", &CopyDialect::default()).unwrap_err();
         assert_eq!(error.name, ErrorName::HeaderMismatch);
         assert!(error.message.starts_with("name 2 of the header can't be read as UTF8"), "{error}");
     }

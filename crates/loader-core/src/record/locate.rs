@@ -2,7 +2,7 @@
 
 use super::reader::RecordReader;
 use super::scanner::LineCount;
-use crate::definition::dialect::Dialect;
+use crate::definition::dialect::copy::CopyDialect;
 use crate::error::Result;
 use crate::source::ByteStream;
 
@@ -33,7 +33,7 @@ pub struct Located {
 /// Those of the stream.
 pub async fn locate(
     body: ByteStream,
-    dialect: &Dialect,
+    dialect: &CopyDialect,
     line: u64,
     count: LineCount,
 ) -> Result<Option<Located>> {

@@ -17,6 +17,7 @@ mod gzip;
 pub mod header;
 pub mod locate;
 mod magic;
+pub mod parsed;
 pub mod reader;
 pub mod sample;
 mod scanner;

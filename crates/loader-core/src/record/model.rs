@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, Stream, stream};
 use proptest::prelude::*;
 
-use crate::definition::dialect::Dialect;
+use crate::definition::dialect::copy::CopyDialect;
 use crate::error::Result;
 use crate::source::ByteStream;
 
@@ -23,7 +23,7 @@ pub(super) enum Read {
 }
 
 /// Reads an object byte by byte.
-pub(super) fn read(bytes: &[u8], dialect: &Dialect) -> Read {
+pub(super) fn read(bytes: &[u8], dialect: &CopyDialect) -> Read {
     let mut records = Vec::new();
     let mut record = Vec::new();
     let (mut line, mut begin) = (1, 1);
@@ -105,12 +105,12 @@ pub(super) fn object() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Dialects whose quote and escape differ in every way that matters.
-pub(super) fn dialect() -> impl Strategy<Value = Dialect> {
+pub(super) fn dialect() -> impl Strategy<Value = CopyDialect> {
     prop_oneof![
-        2 => Just(Dialect::default()),
-        1 => Just(Dialect { escape: b'\\', ..Dialect::default() }),
-        1 => Just(Dialect { escape: b'a', ..Dialect::default() }),
-        1 => Just(Dialect { quote: b'b', escape: b'b', ..Dialect::default() }),
+        2 => Just(CopyDialect::default()),
+        1 => Just(CopyDialect { escape: b'\\', ..CopyDialect::default() }),
+        1 => Just(CopyDialect { escape: b'a', ..CopyDialect::default() }),
+        1 => Just(CopyDialect { quote: b'b', escape: b'b', ..CopyDialect::default() }),
     ]
 }
 

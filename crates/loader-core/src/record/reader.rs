@@ -5,7 +5,7 @@ use futures_util::{StreamExt, stream};
 
 use super::scanner::{LineCount, ScanError, Scanner, Step};
 use super::splitter::RecordSplitter;
-use crate::definition::dialect::Dialect;
+use crate::definition::dialect::copy::CopyDialect;
 use crate::error::{Error, ErrorName, Result};
 use crate::source::ByteStream;
 
@@ -37,13 +37,13 @@ pub struct RecordReader {
 impl RecordReader {
     /// Makes a reader of an object from its first byte on.
     #[must_use]
-    pub fn new(body: ByteStream, dialect: &Dialect) -> Self {
+    pub fn new(body: ByteStream, dialect: &CopyDialect) -> Self {
         Self::with(body, Scanner::new(dialect), dialect.quote, usize::MAX)
     }
 
     /// Makes a reader that takes records however wrong and long they are, and
     /// keeps the first `keep` bytes of each.
-    pub(super) fn lenient(body: ByteStream, dialect: &Dialect, count: LineCount, keep: usize) -> Self {
+    pub(super) fn lenient(body: ByteStream, dialect: &CopyDialect, count: LineCount, keep: usize) -> Self {
         Self::with(body, Scanner::lenient(dialect, count), dialect.quote, keep)
     }
 

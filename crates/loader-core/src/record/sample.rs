@@ -2,7 +2,7 @@
 
 use super::header;
 use super::reader::{Record, RecordReader};
-use crate::definition::dialect::Dialect;
+use crate::definition::dialect::copy::CopyDialect;
 use crate::error::{Error, ErrorName, Result};
 use crate::source::ByteStream;
 
@@ -27,7 +27,7 @@ pub struct Sample {
 /// object can't be read.
 pub async fn sample(
     body: ByteStream,
-    dialect: &Dialect,
+    dialect: &CopyDialect,
     max_records: usize,
     whole: bool,
 ) -> Result<Option<Sample>> {

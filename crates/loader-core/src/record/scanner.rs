@@ -2,7 +2,7 @@
 
 use memchr::{memchr2, memchr3};
 
-use crate::definition::dialect::Dialect;
+use crate::definition::dialect::copy::CopyDialect;
 use crate::error::{Error, ErrorName, Place};
 
 /// The longest record that is taken, unless something else is said.
@@ -125,7 +125,7 @@ pub(super) struct Scanner {
 }
 
 impl Scanner {
-    pub(super) fn new(dialect: &Dialect) -> Self {
+    pub(super) fn new(dialect: &CopyDialect) -> Self {
         Self {
             quote: dialect.quote,
             escape: (dialect.escape != dialect.quote).then_some(dialect.escape),
@@ -146,7 +146,7 @@ impl Scanner {
     }
 
     /// Makes a scanner that goes on whatever it finds.
-    pub(super) fn lenient(dialect: &Dialect, count: LineCount) -> Self {
+    pub(super) fn lenient(dialect: &CopyDialect, count: LineCount) -> Self {
         Self { lenient: true, limit: u64::MAX, count, ..Self::new(dialect) }
     }
 

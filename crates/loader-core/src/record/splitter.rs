@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::scanner::{Scanner, Step};
-use crate::definition::dialect::Dialect;
+use crate::definition::dialect::copy::CopyDialect;
 use crate::error::Result;
 
 /// What went through a splitter.
@@ -50,7 +50,7 @@ const MARK: &[u8] = b"\\.";
 impl RecordSplitter {
     /// Makes a splitter for an object from its first byte on.
     #[must_use]
-    pub fn new(dialect: &Dialect) -> Self {
+    pub fn new(dialect: &CopyDialect) -> Self {
         Self::after(Scanner::new(dialect), dialect.quote)
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use loader_core::definition::dialect::Dialect;
+use loader_core::definition::dialect::copy::CopyDialect;
 use loader_core::identifier::Identifier;
 use loader_core::record::RecordReader;
 use loader_core::record::header::cells;
@@ -17,7 +17,7 @@ fn folder() -> PathBuf {
 
 /// Loads an object into a table of text and returns it as JSON, row by row.
 async fn loaded(client: &Client, object: &[u8]) -> Vec<Value> {
-    let dialect = Dialect::default();
+    let dialect = CopyDialect::default();
     let header = RecordReader::new(body(object), &dialect).header().await.unwrap().expect("a header");
     let names = Identifier::all_from_header(&cells(&header.bytes, &dialect).unwrap());
     let columns: Vec<String> = names.iter().map(|name| format!("{name} text")).collect();

@@ -1,7 +1,7 @@
 //! A dialect that is valid here is one that COPY takes, and COPY reads from it
 //! what a writer of that dialect has written.
 
-use loader_core::definition::dialect::Dialect;
+use loader_core::definition::dialect::copy::CopyDialect;
 use proptest::prelude::*;
 
 use crate::judge::{Judge, copy, split, texts};
@@ -9,16 +9,16 @@ use crate::judge::{Judge, copy, split, texts};
 /// A table of text in a dialect.
 #[derive(Debug, Clone)]
 struct Written {
-    dialect: Dialect,
+    dialect: CopyDialect,
     rows: Vec<[Option<String>; 2]>,
 }
 
-fn dialect() -> impl Strategy<Value = Dialect> {
+fn dialect() -> impl Strategy<Value = CopyDialect> {
     let sign = || prop_oneof![3 => proptest::sample::select(&b",;|\t\"'\\.^~ aN0"[..]), 1 => 0_u8..128];
     let null = prop_oneof![2 => Just(String::new()), 1 => Just("\\N".to_owned()), 1 => Just("é'\\".to_owned()), 2 => "[a-zN ,.'\\\\\"-]{0,3}"];
     let encoding = proptest::sample::select(&["UTF8", "LATIN1", "WIN1252", "SJIS", "GB18030"][..]);
     (sign(), sign(), sign(), any::<bool>(), null, encoding, any::<bool>())
-        .prop_map(|(delimiter, quote, escape, doubled, null, encoding, header)| Dialect {
+        .prop_map(|(delimiter, quote, escape, doubled, null, encoding, header)| CopyDialect {
             delimiter,
             quote,
             escape: if doubled { quote } else { escape },
@@ -30,7 +30,7 @@ fn dialect() -> impl Strategy<Value = Dialect> {
 }
 
 /// Values of what matters to the dialect.
-fn value(dialect: &Dialect) -> impl Strategy<Value = Option<String>> + use<> {
+fn value(dialect: &CopyDialect) -> impl Strategy<Value = Option<String>> + use<> {
     let signs = [dialect.delimiter, dialect.quote, dialect.escape].map(|byte| char::from(byte).to_string());
     // What an encoding does not have it can't write; the null text may be any.
     let accent = if is_decoded(dialect) { "é" } else { "e" };
@@ -42,7 +42,7 @@ fn value(dialect: &Dialect) -> impl Strategy<Value = Option<String>> + use<> {
     prop_oneof![1 => Just(None), 5 => text.prop_map(|pieces| Some(pieces.concat()))]
 }
 
-fn is_decoded(dialect: &Dialect) -> bool {
+fn is_decoded(dialect: &CopyDialect) -> bool {
     ["UTF8", "LATIN1", "WIN1252"].contains(&dialect.encoding.as_str())
 }
 

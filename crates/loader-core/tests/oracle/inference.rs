@@ -1,6 +1,6 @@
 //! An inferred type takes every value that was seen, and gives it back.
 
-use loader_core::definition::dialect::Dialect;
+use loader_core::definition::dialect::copy::CopyDialect;
 use loader_core::definition::infer::{Inference, InferredType};
 use loader_core::identifier::Identifier;
 use loader_core::record::fields::fields;
@@ -120,7 +120,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 #[test]
 fn an_inferred_type_takes_every_value_and_gives_it_back_in_any_date_style() {
     let judge = Judge::new("");
-    let dialect = Dialect::default();
+    let dialect = CopyDialect::default();
     for style in ["ISO, MDY", "SQL, DMY", "German, YMD"] {
         judge.ask(async |client| client.batch_execute(&format!("set datestyle = '{style}'")).await).unwrap();
         judge.each(400, &proptest::collection::vec(value(), 1..3), async |client, values| {

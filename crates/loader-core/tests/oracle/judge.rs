@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, stream};
-use loader_core::definition::dialect::Dialect;
+use loader_core::definition::dialect::copy::CopyDialect;
 use loader_core::record::{Counts, RecordSplitter};
 use loader_core::source::ByteStream;
 use loader_test_support::TestDatabase;
@@ -85,7 +85,7 @@ pub(crate) fn body(bytes: &[u8]) -> ByteStream {
 }
 
 /// Splits the bytes, in small chunks; none if the splitter refuses them.
-pub(crate) fn split(dialect: &Dialect, bytes: &[u8]) -> Option<(Vec<u8>, Counts)> {
+pub(crate) fn split(dialect: &CopyDialect, bytes: &[u8]) -> Option<(Vec<u8>, Counts)> {
     let mut splitter = RecordSplitter::new(dialect);
     let mut out = Vec::new();
     for chunk in bytes.chunks(3) {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_util::StreamExt;
 use loader_core::database::failure::copy_failure;
-use loader_core::definition::dialect::Dialect;
+use loader_core::definition::dialect::copy::CopyDialect;
 use loader_core::error::ErrorName;
 use loader_core::record::locate::{Located, locate};
 use loader_core::record::{LineCount, RecordReader};
@@ -66,7 +66,7 @@ fn judge() -> Judge {
 #[test]
 fn the_line_of_an_object_that_the_database_reads_itself_is_found() {
     let judge = judge();
-    let dialect = Dialect::default();
+    let dialect = CopyDialect::default();
     judge.each(800, &spoilt(), async |client, spoilt| {
         let options = dialect.copy_options(spoilt.header, &[]);
         let line = blamed(client, &options, spoilt.object.clone().into()).await;
@@ -80,7 +80,7 @@ fn the_line_of_an_object_that_the_database_reads_itself_is_found() {
 #[test]
 fn the_line_of_an_object_that_goes_through_here_is_found() {
     let judge = judge();
-    let dialect = Dialect::default();
+    let dialect = CopyDialect::default();
     judge.each(800, &spoilt(), async |client, spoilt| {
         let mut reader = RecordReader::new(body(spoilt.object.as_bytes()), &dialect);
         if spoilt.header {

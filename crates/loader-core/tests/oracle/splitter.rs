@@ -1,6 +1,6 @@
 //! What a record is, and what its fields are.
 
-use loader_core::definition::dialect::Dialect;
+use loader_core::definition::dialect::copy::CopyDialect;
 use loader_core::record::RecordReader;
 use loader_core::record::fields::fields;
 use proptest::prelude::*;
@@ -19,16 +19,16 @@ fn object() -> impl Strategy<Value = String> {
 }
 
 /// Dialects of one column whose quote and escape differ in every way that matters.
-fn dialect() -> impl Strategy<Value = Dialect> {
-    prop_oneof![Just(b'"'), Just(b'\\'), Just(b'a')].prop_map(|escape| Dialect {
+fn dialect() -> impl Strategy<Value = CopyDialect> {
+    prop_oneof![Just(b'"'), Just(b'\\'), Just(b'a')].prop_map(|escape| CopyDialect {
         delimiter: b'|',
         escape,
-        ..Dialect::default()
+        ..CopyDialect::default()
     })
 }
 
 /// Reads the values as this crate does.
-async fn read(object: &str, dialect: &Dialect) -> Vec<Option<String>> {
+async fn read(object: &str, dialect: &CopyDialect) -> Vec<Option<String>> {
     let mut reader = RecordReader::new(body(object.as_bytes()), dialect);
     let mut values = Vec::new();
     while let Some(record) = reader.next().await.unwrap() {

@@ -7,7 +7,7 @@ use super::*;
 /// there is none.
 fn find(object: &'static str, line: u64, count: LineCount) -> (String, u64) {
     let body = stream_of(vec![Bytes::from_static(object.as_bytes())]);
-    let located = run(locate(body, &Dialect::default(), line, count)).unwrap();
+    let located = run(locate(body, &CopyDialect::default(), line, count)).unwrap();
     located.map(|located| (located.text, located.line)).unwrap_or_default()
 }
 
@@ -55,7 +55,7 @@ fn what_can_not_be_loaded_is_found_too() {
 fn the_text_is_cut_and_always_text() {
     let long = format!("h\n{}é{}\nz", "x".repeat(MAX_TEXT_BYTES - 1), "y".repeat(100_000));
     let body = stream_of(long.into_bytes().chunks(1000).map(Bytes::copy_from_slice).collect());
-    let located = run(locate(body, &Dialect::default(), 2, LineCount::Newlines)).unwrap().unwrap();
+    let located = run(locate(body, &CopyDialect::default(), 2, LineCount::Newlines)).unwrap().unwrap();
     assert!(located.cut);
     assert_eq!(located.text.len(), MAX_TEXT_BYTES - 1 + '\u{fffd}'.len_utf8());
     assert!(located.text.starts_with('x'));

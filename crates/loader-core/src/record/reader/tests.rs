@@ -6,7 +6,7 @@ use super::*;
 
 fn reader(chunks: &[&'static str]) -> RecordReader {
     let chunks = chunks.iter().map(|chunk| Bytes::from_static(chunk.as_bytes())).collect();
-    RecordReader::new(stream_of(chunks), &Dialect::default())
+    RecordReader::new(stream_of(chunks), &CopyDialect::default())
 }
 
 fn rest_of(reader: RecordReader) -> (String, u64, u64) {
@@ -56,7 +56,7 @@ fn an_object_may_have_no_header_or_nothing_else() {
 #[test]
 fn a_header_without_an_end_is_no_header() {
     let chunk = Bytes::from(vec![b'x'; 64 * 1024]);
-    let mut reader = RecordReader::new(stream_of(vec![chunk; 17]), &Dialect::default());
+    let mut reader = RecordReader::new(stream_of(vec![chunk; 17]), &CopyDialect::default());
     let error = run(reader.header()).unwrap_err();
     assert_eq!(error.name, ErrorName::HeaderMismatch);
     assert!(error.message.starts_with("the header is longer than 1 MiB"), "{error}");
@@ -66,7 +66,7 @@ fn a_header_without_an_end_is_no_header() {
 fn errors_of_the_stream_stay_what_they_are() {
     let chunks =
         [Ok(Bytes::from_static(b"a\nb")), Err(Error::new(ErrorName::SourceUnavailable, "broke off"))];
-    let mut reader = RecordReader::new(Box::pin(stream::iter(chunks)), &Dialect::default());
+    let mut reader = RecordReader::new(Box::pin(stream::iter(chunks)), &CopyDialect::default());
     assert_eq!(run(reader.next()).unwrap().unwrap().bytes, "a");
     assert_eq!(run(reader.next()).unwrap_err().name, ErrorName::SourceUnavailable);
 }
@@ -108,7 +108,7 @@ proptest! {
         object in model::object(),
         cuts in proptest::collection::vec(any::<Index>(), 0..12),
     ) {
-        let dialect = Dialect::default();
+        let dialect = CopyDialect::default();
         let Read::Records(records) = model::read(&object, &dialect) else { return Ok(()) };
         let mut reader = RecordReader::new(stream_of(model::chunks(&object, &cuts)), &dialect);
         let header = run(reader.header()).unwrap();

@@ -21,13 +21,13 @@ fn split_with(
 
 fn split(text: &str) -> (String, u64, u64) {
     let chunk = Bytes::copy_from_slice(text.as_bytes());
-    let (bytes, counts) = split_with(RecordSplitter::new(&Dialect::default()), [chunk]).unwrap();
+    let (bytes, counts) = split_with(RecordSplitter::new(&CopyDialect::default()), [chunk]).unwrap();
     (String::from_utf8(bytes).unwrap(), counts.records, counts.lines)
 }
 
 fn failure(text: &str) -> Error {
     let chunk = Bytes::copy_from_slice(text.as_bytes());
-    split_with(RecordSplitter::new(&Dialect::default()), [chunk]).unwrap_err()
+    split_with(RecordSplitter::new(&CopyDialect::default()), [chunk]).unwrap_err()
 }
 
 fn ends(bytes: &str, records: u64, lines: u64) -> (String, u64, u64) {
@@ -96,13 +96,13 @@ fn a_field_that_does_not_end_is_named_by_its_lines() {
 fn a_record_over_the_limit_is_named_by_its_first_line() {
     for size in [1, 3, 100] {
         let text = b"a\nbcd\n\"long\nlong\nlong\"\n";
-        let splitter = RecordSplitter::new(&Dialect::default()).with_max_record_bytes(8);
+        let splitter = RecordSplitter::new(&CopyDialect::default()).with_max_record_bytes(8);
         let error = split_with(splitter, text.chunks(size).map(Bytes::from_static)).unwrap_err();
         assert_eq!(error.name, ErrorName::BadRow);
         assert_eq!(error.place.as_ref().and_then(|place| place.line), Some(3));
         assert!(error.message.contains("begins on line 3 is longer than 8 bytes"), "{error}");
     }
-    let exact = RecordSplitter::new(&Dialect::default()).with_max_record_bytes(3);
+    let exact = RecordSplitter::new(&CopyDialect::default()).with_max_record_bytes(3);
     assert!(split_with(exact, [Bytes::from_static(b"a\nbc\nde")]).is_ok());
 }
 
@@ -110,7 +110,7 @@ fn a_record_over_the_limit_is_named_by_its_first_line() {
 fn bytes_that_need_no_change_are_not_copied() {
     let chunk = Bytes::from_static(b"a,\"b\nc\"\nd\n\\.x\n");
     let mut out = Vec::new();
-    RecordSplitter::new(&Dialect::default()).push(chunk.clone(), &mut out).unwrap();
+    RecordSplitter::new(&CopyDialect::default()).push(chunk.clone(), &mut out).unwrap();
     assert_eq!(out.len(), 1);
     assert_eq!((out[0].as_ptr(), out[0].len()), (chunk.as_ptr(), chunk.len()));
 }
@@ -119,12 +119,12 @@ fn bytes_that_need_no_change_are_not_copied() {
 fn a_changed_chunk_goes_on_in_one_piece() {
     let mut out = Vec::new();
     let chunk = Bytes::from_static(b"a\r\nb\r\nc\r\n");
-    RecordSplitter::new(&Dialect::default()).push(chunk, &mut out).unwrap();
+    RecordSplitter::new(&CopyDialect::default()).push(chunk, &mut out).unwrap();
     assert_eq!(out, [Bytes::from_static(b"a\nb\nc\n")]);
 }
 
 /// What COPY must get of records.
-fn rendered(records: &[(Vec<u8>, u64)], dialect: &Dialect) -> Vec<u8> {
+fn rendered(records: &[(Vec<u8>, u64)], dialect: &CopyDialect) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (record, _) in records {
         let rest = match record.strip_prefix(b"\\.") {
@@ -171,7 +171,7 @@ proptest! {
     ) {
         object.retain(|byte| !matches!(byte, b'\r' | b'.'));
         let chunks = model::chunks(&object, &cuts);
-        if let Ok((bytes, _)) = split_with(RecordSplitter::new(&Dialect::default()), chunks) {
+        if let Ok((bytes, _)) = split_with(RecordSplitter::new(&CopyDialect::default()), chunks) {
             let mut expected = object;
             if expected.last().is_some_and(|last| *last != b'\n') {
                 expected.push(b'\n');

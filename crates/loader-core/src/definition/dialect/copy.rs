@@ -9,7 +9,7 @@ use crate::record::encoding;
 /// How CSV is written in the objects of a table; RFC 4180 if nothing is said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
-pub struct Dialect {
+pub struct CopyDialect {
     /// What stands between two fields.
     pub delimiter: u8,
     /// What a field is wrapped in that holds a delimiter or a line end.
@@ -25,7 +25,7 @@ pub struct Dialect {
     pub header: bool,
 }
 
-impl Default for Dialect {
+impl Default for CopyDialect {
     fn default() -> Self {
         Self {
             delimiter: b',',
@@ -56,7 +56,7 @@ struct Written {
     header: Option<bool>,
 }
 
-impl TryFrom<Written> for Dialect {
+impl TryFrom<Written> for CopyDialect {
     type Error = Error;
 
     fn try_from(written: Written) -> Result<Self> {
@@ -86,8 +86,8 @@ impl TryFrom<Written> for Dialect {
     }
 }
 
-impl From<Dialect> for Written {
-    fn from(dialect: Dialect) -> Self {
+impl From<CopyDialect> for Written {
+    fn from(dialect: CopyDialect) -> Self {
         let text = |byte: u8| Some(char::from(byte).to_string());
         Self {
             delimiter: text(dialect.delimiter),
@@ -114,7 +114,7 @@ fn one_byte(field: &str, text: Option<String>, default: u8) -> Result<u8> {
     }
 }
 
-impl Dialect {
+impl CopyDialect {
     /// Checks what COPY would refuse, and what the splitting of records can't
     /// tell apart.
     ///
@@ -207,7 +207,7 @@ fn literal(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn dialect(json: &str) -> Result<Dialect, String> {
+    fn dialect(json: &str) -> Result<CopyDialect, String> {
         serde_json::from_str(json).map_err(|error| error.to_string())
     }
 
@@ -217,8 +217,8 @@ mod tests {
 
     #[test]
     fn nothing_said_is_rfc_4180() {
-        assert_eq!(dialect("{}"), Ok(Dialect::default()));
-        assert!(Dialect::default().validate().is_ok());
+        assert_eq!(dialect("{}"), Ok(CopyDialect::default()));
+        assert!(CopyDialect::default().validate().is_ok());
     }
 
     #[test]
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn toml_reads_the_same_fields() {
-        let read: Dialect = toml::from_str("delimiter = \";\"\nencoding = \"latin1\"").unwrap();
+        let read: CopyDialect = toml::from_str("delimiter = \";\"\nencoding = \"latin1\"").unwrap();
         assert_eq!((read.delimiter, read.encoding.as_str()), (b';', "LATIN1"));
     }
 
@@ -274,7 +274,7 @@ mod tests {
     fn copy_options_say_everything() {
         let columns = ["a", "b\"c"].map(|name| Identifier::new(name).unwrap());
         insta::assert_snapshot!(
-            Dialect::default().copy_options(true, &columns),
+            CopyDialect::default().copy_options(true, &columns),
             @r#"format csv, header true, delimiter ',', quote '"', escape '"', null '', encoding 'UTF8', force_null ("a", "b""c")"#
         );
     }
