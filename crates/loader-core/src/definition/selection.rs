@@ -100,6 +100,10 @@ mod tests {
             gates: crate::definition::gates::Gates::default(),
             strategy: None,
             key: None,
+            rejects: crate::definition::rejects::Rejects::default(),
+            unknown_columns: crate::definition::drift::UnknownColumns::default(),
+            missing_columns: crate::definition::drift::MissingColumns::default(),
+            delivery: crate::definition::delivery::Delivery::default(),
         })
         .unwrap()
     }

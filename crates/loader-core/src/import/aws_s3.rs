@@ -49,7 +49,8 @@ pub(super) async fn import(
     opened: &InDatabase,
 ) -> Result<u64> {
     let columns: Vec<String> = opened.columns.iter().map(ToString::to_string).collect();
-    let options = opened.dialect.copy_options(opened.dialect.header, &force_null(definition, &opened.columns));
+    let options =
+        opened.dialect.copy_options(opened.dialect.header, &force_null(definition, &opened.columns));
     let row = transaction
         .query_one(
             IMPORT,

@@ -102,13 +102,11 @@ impl Opener {
 
     async fn forced(&self, object: &ObjectVersion) -> Result<Opened> {
         match self.in_database(object).await? {
-            (columns, None) => {
-                Ok(Opened::AwsS3(InDatabase {
-                    dialect: self.plain()?.clone(),
-                    columns,
-                    reason: "the definition asks for it".to_owned(),
-                }))
-            }
+            (columns, None) => Ok(Opened::AwsS3(InDatabase {
+                dialect: self.plain()?.clone(),
+                columns,
+                reason: "the definition asks for it".to_owned(),
+            })),
             (_, Some(obstacle)) => Err(Error::new(
                 ErrorName::UnsupportedFormat,
                 format!("aws_s3 can't load the object: {obstacle}; set the engine to auto or stream"),
@@ -186,7 +184,9 @@ impl Opener {
 
     /// Returns the dialect with which COPY reads the objects by itself.
     pub(super) fn plain(&self) -> Result<&CopyDialect> {
-        self.plain.as_ref().ok_or_else(|| Error::new(ErrorName::Internal, "COPY can't read the dialect by itself"))
+        self.plain
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorName::Internal, "COPY can't read the dialect by itself"))
     }
 
     fn all_columns(&self) -> Vec<Identifier> {

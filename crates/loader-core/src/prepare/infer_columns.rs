@@ -87,8 +87,7 @@ async fn look_into(
 ) -> Result<()> {
     let open = source.open(object, Some(SAMPLED_BYTES)).await?;
     let body = unpack(open.body).await?.body;
-    let Some(found) = sample(body, dialect, SAMPLED_RECORDS, object.size <= SAMPLED_BYTES).await?
-    else {
+    let Some(found) = sample(body, dialect, SAMPLED_RECORDS, object.size <= SAMPLED_BYTES).await? else {
         return Ok(());
     };
     inference.begin_object(found.header.as_deref());

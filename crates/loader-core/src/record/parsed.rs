@@ -70,7 +70,9 @@ impl Fault {
         match self {
             Self::Encoding | Self::Nul => "22021",
             Self::TooLong => "54000",
-            Self::UnterminatedQuote | Self::TextAfterQuote | Self::TooFewFields | Self::TooManyFields => "22P04",
+            Self::UnterminatedQuote | Self::TextAfterQuote | Self::TooFewFields | Self::TooManyFields => {
+                "22P04"
+            }
         }
     }
 
