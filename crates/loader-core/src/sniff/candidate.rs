@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::reading::Row;
 use super::shape::Shape;
 use crate::definition::dialect::{Dialect, Quoting, Trim, Written};
 
@@ -76,10 +77,14 @@ pub(super) fn delimiters(text: &str, written: &Written) -> Vec<(String, f64)> {
     found
 }
 
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split(['\n', '\r']).filter(|line| !line.is_empty())
+}
+
 /// Whether many lines are one date or time each.
 fn values_have_blanks_and_colons(text: &str) -> bool {
-    let lines: Vec<&str> = text.lines().take(200).filter(|line| !line.is_empty()).collect();
-    let typed = lines.iter().filter(|line| Shape::of(line).is_typed()).count();
+    let lines: Vec<&str> = lines(text).take(200).collect();
+    let typed = lines.iter().filter(|line| Shape::of(line.trim_matches(['"', '\''])).is_typed()).count();
     typed * 5 >= lines.len() * 2
 }
 
@@ -87,7 +92,7 @@ fn values_have_blanks_and_colons(text: &str) -> bool {
 fn long_delimiters(text: &str) -> Vec<String> {
     let mut runs: HashMap<String, usize> = HashMap::new();
     let mut lines = 0_usize;
-    for line in text.lines().take(500).filter(|line| !line.is_empty()) {
+    for line in self::lines(text).take(500) {
         lines += 1;
         let mut run = String::new();
         for c in line.chars().chain(['a']) {
@@ -244,4 +249,14 @@ fn doubled_only(text: &str, sign: char) -> bool {
         }
     }
     true
+}
+
+/// Whether the delimiter is half of one that is written twice: every second field is
+/// empty, in all records.
+pub(super) fn is_half(rows: &[Row], width: usize, text: &str, delimiter: &str) -> bool {
+    let empty = |row: &Row| row.cells.iter().skip(1).step_by(2).all(|cell| cell.value.is_empty() && !cell.quoted);
+    width > 2
+        && width % 2 == 1
+        && text.contains(&delimiter.repeat(2))
+        && rows.iter().filter(|row| row.width() == width).all(empty)
 }

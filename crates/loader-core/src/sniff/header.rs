@@ -56,9 +56,10 @@ pub(super) fn find(rows: &[&Row], first: usize, fit: &Fit, columns: &[&str]) -> 
     if evidence >= 2 || evidence > 0 && records > 5 {
         return with_more_rows(rows, first, fit.width);
     }
+    let at = titles_before(rows, first);
     if evidence < 0 {
-        // Nothing is left out where nothing says that it is no record.
         return match evidence {
+            _ if at > 0 => Beginning::doubted(at, 0, "what stands before the first record may be records"),
             -1 => Beginning::doubted(
                 0,
                 0,
@@ -67,8 +68,17 @@ pub(super) fn find(rows: &[&Row], first: usize, fit: &Fit, columns: &[&str]) -> 
             _ => Beginning::new(0, 0),
         };
     }
-    let at = if rows.iter().take(first).all(|row| row.width() == 1) { first } else { 0 };
     Beginning::doubted(at, 1, "the first record may hold values as well as names; it is taken for the header")
+}
+
+/// The place of the first record if only lines with one text each stand before it;
+/// else nothing is left out, as nothing says that it is no record.
+fn titles_before(rows: &[&Row], first: usize) -> usize {
+    let title = |row: &&Row| {
+        row.width() == 1 && matches!(Shape::of(row.value(0)), Shape::Text | Shape::Word | Shape::Missing)
+    };
+    let wide = rows.get(first).is_some_and(|row| row.width() > 1);
+    if wide && rows.iter().take(first).all(title) { first } else { 0 }
 }
 
 /// The record that has the most names of the table's columns, if it has half of them.
@@ -211,11 +221,13 @@ fn is_series(row: &Row) -> bool {
 /// others have one of a type. One column is not enough to be certain.
 fn with_more_rows(rows: &[&Row], at: usize, width: usize) -> Beginning {
     let regular = |row: &&&Row| row.width() == width;
-    let body: Vec<&Row> =
-        rows.iter().skip(at + MOST_HEADER_ROWS).filter(regular).take(LOOKED_AT).copied().collect();
-    if body.len() < 3 {
-        return Beginning::new(at, 1);
-    }
+    let below = |skipped: usize| -> Vec<&Row> {
+        rows.iter().skip(at + skipped).filter(regular).take(LOOKED_AT).copied().collect()
+    };
+    let body = match below(MOST_HEADER_ROWS) {
+        body if body.len() >= 3 => body,
+        _ => below(2),
+    };
     let typed: Vec<usize> = (0..width)
         .filter(|column| {
             let values: Vec<&str> = body.iter().map(|row| row.value(*column)).collect();
@@ -227,22 +239,23 @@ fn with_more_rows(rows: &[&Row], at: usize, width: usize) -> Beginning {
         shape != Shape::Missing && !shape.is_typed()
     };
     let names = |row: &Row| !typed.is_empty() && typed.iter().all(|column| is_name(row, *column));
-    if !rows.get(at).is_some_and(|row| names(row)) {
-        return Beginning::new(at, 1);
-    }
-    let more = rows
+    let Some(header) = rows.get(at).filter(|row| names(row)) else { return Beginning::new(at, 1) };
+    let more: Vec<&&Row> = rows
         .iter()
         .skip(at + 1)
         .take(MOST_HEADER_ROWS - 1)
         .take_while(|row| row.width() == width && names(row))
-        .count();
-    let same = rows.iter().skip(at + 1).take(more).all(|row| {
-        rows.get(at)
-            .is_some_and(|header| header.cells.iter().zip(&row.cells).all(|(a, b)| a.value == b.value))
-    });
-    match more {
+        .collect();
+    let same = |row: &&&&Row| header.cells.iter().zip(&row.cells).all(|(one, other)| one.value == other.value);
+    let repeated = more.iter().take_while(same).count();
+    match more.len() {
         0 => Beginning::new(at, 1),
-        more if typed.len() >= 2 || same => Beginning::new(at, 1 + more),
+        all if all == repeated && (width > 1 || body.len() >= 3) => Beginning::new(at, 1 + all),
+        all if typed.len() >= 2 && body.len() >= 3 => Beginning::doubted(
+            at,
+            1 + all,
+            "the header may have fewer records; all without values are taken for it",
+        ),
         _ => Beginning::doubted(at, 1, "the header may have more than one record; one is taken for it"),
     }
 }

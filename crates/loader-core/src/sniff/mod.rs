@@ -32,6 +32,8 @@ const LEAST_REGULAR: f64 = 0.35;
 const LEAST_QUALITY: f64 = 0.4;
 /// What a delimiter that is likely a part of values must make of the fields.
 const GOOD_QUALITY: f64 = 0.7;
+/// How likely any delimiter is between quotes.
+const BETWEEN_QUOTES: f64 = 0.9;
 /// With fewer, it is doubted.
 const REGULAR: f64 = 0.75;
 
@@ -200,8 +202,14 @@ impl Sniffer<'_> {
             .max()
             .unwrap_or_default();
         let known = if named >= 2 || named == 1 && self.columns.len() == 1 { 1.5 } else { 1.0 };
-        let odd = candidate.prior <= candidate::UNLIKELY && fit.quality < GOOD_QUALITY;
-        let score = if odd { 0.0 } else { fit.score * candidate.prior * known };
+        // Between quotes, a blank or a colon is a delimiter and nothing else.
+        let quoted = !fit.faulty && mostly_quoted(&reading);
+        let unlikely = candidate.prior <= candidate::UNLIKELY && !quoted;
+        let prior = if quoted { candidate.prior.max(BETWEEN_QUOTES) } else { candidate.prior };
+        let odd = unlikely && fit.quality < GOOD_QUALITY;
+        let halved =
+            candidate::is_half(&reading.rows, fit.width, text, &candidate.dialect.delimiter);
+        let score = if odd || halved { 0.0 } else { fit.score * prior * known };
         Tried { candidate, reading, fit, score }
     }
 
@@ -215,6 +223,9 @@ impl Sniffer<'_> {
             dialect.quoting = Quoting::Anywhere;
             return;
         };
+        if self.written.escape.is_none() && dialect.escape == dialect.quote && has_pairs_of_backslashes(rows) {
+            self.doubts.push("two backslashes within quotes may stand for one; they are taken as they are".to_owned());
+        }
         let stray = rows
             .iter()
             .any(|row| row.faulty || row.cells.iter().any(|cell| !cell.quoted && cell.value.contains(quote)));
@@ -365,6 +376,19 @@ impl Sniffer<'_> {
             self.doubts.push(format!("most records have {} fields, the header has {named}", fit.width));
         }
     }
+}
+
+fn mostly_quoted(reading: &Reading) -> bool {
+    let cells = || reading.rows.iter().take(200).flat_map(|row| &row.cells);
+    cells().filter(|cell| cell.quoted).count() * 4 >= cells().count() * 3
+}
+
+/// Whether backslashes stand within quotes, and always two of them: what a program
+/// writes that escapes with them.
+fn has_pairs_of_backslashes(rows: &[Row]) -> bool {
+    let quoted = rows.iter().flat_map(|row| &row.cells).filter(|cell| cell.quoted && cell.value.contains('\\'));
+    let mut runs = quoted.flat_map(|cell| cell.value.split(|c| c != '\\')).filter(|run| !run.is_empty()).peekable();
+    runs.peek().is_some() && runs.all(|run| run.len() % 2 == 0)
 }
 
 /// The text after so many lines.

@@ -15,6 +15,8 @@ use super::shape::Shape;
 const ONE_COLUMN: f64 = 0.3;
 /// What a line that is set aside before the first record costs.
 const BEFORE: f64 = 0.25;
+/// What quotes cost that the dialect has no meaning for.
+const STRAY: f64 = 0.96;
 /// Records whose fields are looked at.
 const LOOKED_AT: usize = 400;
 /// What may begin a comment.
@@ -188,4 +190,11 @@ fn cell_quality(cell: &Cell, quote: Option<char>) -> f64 {
 /// Whether a field is in quotes of another kind.
 fn is_wrapped(text: &str) -> bool {
     ['\'', '`'].iter().any(|quote| text.len() > 1 && text.starts_with(*quote) && text.ends_with(*quote))
+}
+
+/// Whether a field has quotes that are left over: its own within, or others around.
+fn has_stray_quote(row: &Row, quote: Option<char>) -> bool {
+    row.cells.iter().filter(|cell| !cell.quoted).any(|cell| {
+        quote.is_some_and(|quote| cell.value.contains(quote)) || is_wrapped(cell.value.trim_matches(' '))
+    })
 }

@@ -1,3 +1,6 @@
+mod round_trip;
+mod written;
+
 use super::*;
 
 fn auto(text: &str) -> Sniffed {
