@@ -24,5 +24,4 @@ pub mod report;
 pub mod rollback;
 pub mod source;
 mod succession;
-pub mod values;
 mod wording;

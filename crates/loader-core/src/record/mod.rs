@@ -17,7 +17,6 @@ mod gzip;
 pub mod header;
 pub mod locate;
 mod magic;
-pub mod mapping;
 pub mod parsed;
 pub mod parser;
 pub mod reader;
