@@ -24,4 +24,5 @@ pub mod report;
 pub mod rollback;
 pub mod source;
 mod succession;
+pub mod values;
 mod wording;
