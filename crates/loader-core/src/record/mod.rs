@@ -20,7 +20,6 @@ mod magic;
 pub mod mapping;
 mod naming;
 pub mod parsed;
-pub mod parser;
 pub mod reader;
 pub mod sample;
 mod scanner;
