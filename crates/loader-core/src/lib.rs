@@ -22,6 +22,7 @@ pub mod publish;
 pub mod record;
 pub mod report;
 pub mod rollback;
+pub mod sniff;
 pub mod source;
 mod succession;
 pub mod values;
