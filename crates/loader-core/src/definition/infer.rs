@@ -305,10 +305,19 @@ mod tests {
             &inference.dialect,
         );
         inference.begin_object(header.as_deref());
-        records.iter().for_each(|record| inference.observe(record));
+        for record in &records {
+            inference.observe(record);
+        }
         let found: Vec<InferredType> = inference.columns().iter().map(|column| column.inferred).collect();
-        use InferredType::{BigInt, Boolean, Date, Numeric, Text};
-        assert_eq!(found, [Date, Numeric, Boolean, Text, BigInt, Text]);
+        let expected = [
+            InferredType::Date,
+            InferredType::Numeric,
+            InferredType::Boolean,
+            InferredType::Text,
+            InferredType::BigInt,
+            InferredType::Text,
+        ];
+        assert_eq!(found, expected);
     }
 
     #[test]

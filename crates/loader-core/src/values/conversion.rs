@@ -58,7 +58,7 @@ impl Conversion {
     /// `InvalidDefinition` for a format that can't be read, and signs that contradict
     /// each other.
     pub fn of(column: &ResolvedColumn, dialect: &Dialect) -> Result<Self> {
-        let rule = Rule::of(&column.values).map_err(|why| invalid(&column.name.to_string(), &why))?;
+        let rule = Rule::of(&column.values).map_err(|why| invalid(column.name.as_str(), &why))?;
         Ok(Self { rule, ..Self::text(dialect) }.with(&column.values, column.is_text))
     }
 
