@@ -15,6 +15,32 @@ pub trait Suite: Send + Sync {
     /// # Errors
     /// A file that the suite can't do without is missing or can't be read.
     fn cases(&self, data: &Path) -> anyhow::Result<Cases>;
+
+    /// Says what there is to say of all results together, such as the score of the
+    /// suite's own metric: lines that stand below its table.
+    fn remarks(&self, _data: &Path, _results: &[Loaded]) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// What a case became.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// The case's name.
+    pub case: String,
+    /// What was published; none if the load was refused.
+    pub published: Option<Published>,
+}
+
+/// A table that was published.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Published {
+    /// The names of its columns.
+    pub columns: Vec<String>,
+    /// The values as text, in the order of the load; none is NULL.
+    pub rows: Vec<Vec<Option<String>>>,
+    /// How many rows were rejected.
+    pub rejects: u64,
 }
 
 /// The cases of a suite.
@@ -49,6 +75,9 @@ pub struct Case {
     pub name: String,
     /// Statements before the load, such as `create table public.t (…)`.
     pub setup: Vec<String>,
+    /// Statements `copy … from stdin` after those, each with its data: what Postgres
+    /// reads by itself, for [`Expected::SameAs`].
+    pub copies: Vec<(String, Vec<u8>)>,
     /// The table that is loaded.
     pub table: String,
     /// The definition: what the input of an execution has beside the table.
@@ -92,6 +121,27 @@ pub enum Expected {
         /// How many rows are rejected; none for any number but 0.
         rejects: Option<u64>,
     },
+    /// Every row that is published is one of these, in this order, and what lacks is
+    /// rejected: for objects with records that nobody can be sure of.
+    Accounted {
+        /// As in [`Expected::Rows`].
+        columns: Option<Vec<String>>,
+        /// As in [`Expected::Rows`].
+        rows: Vec<Vec<Option<String>>>,
+        /// As in [`Expected::Rows`].
+        compare: Compare,
+    },
+    /// The same rows are published as this query returns, and so many rows are
+    /// rejected: Postgres itself says what is right.
+    SameAs {
+        /// The query; its columns are compared as text, in their order.
+        query: String,
+        /// How many rows are rejected.
+        rejects: u64,
+    },
+    /// One of these comes of it, each as good as the others: for objects that can be
+    /// read in more than one way.
+    AnyOf(Vec<Expected>),
     /// So many rows are published.
     RowCount(u64),
     /// The load is refused, or rows of it are rejected; the error contains all of these,
