@@ -4,5 +4,10 @@
 //! A [`suite::Suite`] turns the files of a folder into cases: a definition, objects,
 //! and what must come of them. `cargo x conformance` runs them all.
 
+pub mod comparison;
+pub mod outcome;
+pub mod report;
+pub mod runner;
 pub mod suite;
 pub mod suites;
+pub mod workbench;

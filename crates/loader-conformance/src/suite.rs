@@ -150,6 +150,8 @@ pub enum Expected {
         /// Parts of the error.
         contains: Vec<String>,
     },
+    /// It is published without a reject; the suite does not say what the rows are.
+    Published,
     /// It is loaded or refused: nothing breaks, nothing hangs.
     #[default]
     Loads,
@@ -166,4 +168,8 @@ pub enum Compare {
     Values,
     /// As values, and an empty text is NULL: for suites that can't tell them apart.
     ValuesOrEmpty,
+    /// As values, where the suite's reader has inferred the types: a text that is as it
+    /// stands in the object is the value that the other reader made of it. `1/2/2020` is
+    /// 2020-02-01, `007` is 7 (and never the other way round).
+    Inferred,
 }
