@@ -58,6 +58,33 @@ pub fn first_difference(
     None
 }
 
+/// Says which row is none of those that were expected, in their order, or that one
+/// lacks though none is rejected.
+#[must_use]
+pub fn unaccounted(
+    expected: &[Vec<Option<String>>],
+    found: &[Vec<Option<String>>],
+    compare: Compare,
+    rejects: u64,
+) -> Option<String> {
+    let mut rest = expected.iter();
+    for (number, row) in (1..).zip(found) {
+        let is_it = |expected: &Vec<Option<String>>| {
+            expected.len() == row.len()
+                && expected
+                    .iter()
+                    .zip(row)
+                    .all(|(left, right)| same(left.as_deref(), right.as_deref(), compare))
+        };
+        if !rest.any(is_it) {
+            let beginning: Vec<String> = row.iter().take(3).map(|cell| quoted(cell.as_deref())).collect();
+            return Some(format!("row {number} is none of those expected: {}", beginning.join(", ")));
+        }
+    }
+    let lacking = expected.len().saturating_sub(found.len());
+    (lacking > 0 && rejects == 0).then(|| format!("{lacking} rows lack, and none is rejected"))
+}
+
 fn quoted(value: Option<&str>) -> String {
     value.map_or_else(|| "NULL".to_owned(), |value| format!("`{}`", shown(value)))
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::outcome::Published;
+
 /// A suite of cases that others wrote.
 pub trait Suite: Send + Sync {
     /// Returns its name, which is the name of its folder below the data too.
@@ -16,32 +18,19 @@ pub trait Suite: Send + Sync {
     /// A file that the suite can't do without is missing or can't be read.
     fn cases(&self, data: &Path) -> anyhow::Result<Cases>;
 
-    /// Says what there is to say of all results together, such as the score of the
-    /// suite's own metric: lines that stand below its table.
-    fn remarks(&self, _data: &Path, _results: &[Loaded]) -> Vec<String> {
-        Vec::new()
+    /// Says what there is to say of all cases together, such as the score of the suite's
+    /// own metric: lines that stand below its table. `measured` has the names of the
+    /// cases with what [`Case::metric`] says of them.
+    ///
+    /// # Errors
+    /// A file that it needs can't be read.
+    fn remarks(&self, _data: &Path, _measured: &[(&str, f64)]) -> anyhow::Result<Vec<String>> {
+        Ok(Vec::new())
     }
 }
 
-/// What a case became.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Loaded {
-    /// The case's name.
-    pub case: String,
-    /// What was published; none if the load was refused.
-    pub published: Option<Published>,
-}
-
-/// A table that was published.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Published {
-    /// The names of its columns.
-    pub columns: Vec<String>,
-    /// The values as text, in the order of the load; none is NULL.
-    pub rows: Vec<Vec<Option<String>>>,
-    /// How many rows were rejected.
-    pub rejects: u64,
-}
+/// Measures what was published, if anything was, by the suite's own metric.
+pub type Metric = fn(&Case, Option<&Published>) -> f64;
 
 /// The cases of a suite.
 #[derive(Debug, Clone, Default)]
@@ -89,6 +78,8 @@ pub struct Case {
     pub query: Option<String>,
     /// What must come of it.
     pub expected: Expected,
+    /// What measures it beside, where the suite has a metric of its own.
+    pub metric: Option<Metric>,
     /// What a reader of a miss should know, such as the statement that it was made of.
     pub notes: Vec<String>,
 }
