@@ -112,8 +112,7 @@ pub enum Expected {
         /// How many rows are rejected; none for any number but 0.
         rejects: Option<u64>,
     },
-    /// Every row that is published is one of these, in this order, and what lacks is
-    /// rejected: for objects with records that nobody can be sure of.
+    /// Every row that is published is one of these, and what lacks is rejected: for objects with records that nobody can be sure of.
     Accounted {
         /// As in [`Expected::Rows`].
         columns: Option<Vec<String>>,

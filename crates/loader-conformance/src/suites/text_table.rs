@@ -54,7 +54,7 @@ pub(super) fn cells(rows: impl IntoIterator<Item = Vec<String>>) -> Vec<Vec<Opti
 pub(super) fn as_read(table: &Table, names: Option<Vec<String>>, compare: Compare) -> Expected {
     let rows = table.filled(table.width());
     if table.is_even() {
-        Expected::Rows { columns: names, rows, ordered: true, compare }
+        Expected::Rows { columns: names, rows, ordered: false, compare }
     } else {
         Expected::Accounted { columns: names, rows, compare }
     }
