@@ -2,6 +2,8 @@
 
 pub mod value;
 
+use std::collections::HashMap;
+
 use self::value::{same, sort_key};
 use crate::suite::Compare;
 
@@ -56,6 +58,41 @@ pub fn first_difference(
         }
     }
     None
+}
+
+/// Says which row is none of those that were expected, or that one lacks though none is
+/// rejected.
+#[must_use]
+pub fn unaccounted(
+    expected: &[Vec<Option<String>>],
+    found: &[Vec<Option<String>>],
+    compare: Compare,
+    rejects: u64,
+) -> Option<String> {
+    // NULL and the empty text have one key for sorting.
+    let key = |row: &[Option<String>]| -> Vec<(bool, String)> {
+        row.iter()
+            .map(|cell| {
+                let is_null = cell.is_none() && compare != Compare::ValuesOrEmpty;
+                (is_null, sort_key(cell.as_deref(), compare))
+            })
+            .collect()
+    };
+    let mut rest: HashMap<Vec<(bool, String)>, usize> = HashMap::new();
+    for row in expected {
+        *rest.entry(key(row)).or_default() += 1;
+    }
+    for (number, row) in (1..).zip(found) {
+        match rest.get_mut(&key(row)) {
+            Some(count) if *count > 0 => *count -= 1,
+            _ => {
+                let beginning: Vec<String> = row.iter().take(3).map(|cell| quoted(cell.as_deref())).collect();
+                return Some(format!("row {number} is none of those expected: {}", beginning.join(", ")));
+            }
+        }
+    }
+    let lacking = expected.len().saturating_sub(found.len());
+    (lacking > 0 && rejects == 0).then(|| format!("{lacking} rows lack, and none is rejected"))
 }
 
 fn quoted(value: Option<&str>) -> String {

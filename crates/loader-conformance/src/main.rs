@@ -99,6 +99,11 @@ fn print(scores: &[Score], all_left_out: bool) {
             }
         }
     }
+    for score in scores {
+        for remark in &score.remarks {
+            println!("{}: {remark}", score.suite);
+        }
+    }
     println!("\n{}", report::table(scores));
     for score in scores.iter().filter(|score| !score.passes()) {
         let (silent, crashed) = (score.count(Grade::SilentlyWrong), score.count(Grade::Crashed));

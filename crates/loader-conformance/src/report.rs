@@ -126,6 +126,9 @@ pub fn markdown(scores: &[Score]) -> String {
     }
     for score in scores {
         let _ = write!(text, "\n## {}\n", score.suite);
+        for remark in &score.remarks {
+            let _ = write!(text, "\n{remark}\n");
+        }
         let left_out = left_out(score);
         if !left_out.is_empty() {
             text.push_str("\nLeft out:\n\n| Cases | Why |\n|---:|---|\n");
@@ -179,6 +182,7 @@ mod tests {
             name: name.to_owned(),
             notes: Vec::new(),
             verdict: Verdict::new(grade, "a|b\nc"),
+            measure: None,
         };
         let left_out = |why: &str| LeftOut { name: "x".to_owned(), why: why.to_owned() };
         Score {
@@ -190,6 +194,7 @@ mod tests {
                 judged("three", Grade::SilentlyWrong),
             ],
             left_out: vec![left_out("rare"), left_out("often"), left_out("often")],
+            remarks: Vec::new(),
         }
     }
 

@@ -42,6 +42,8 @@ pub struct Judged {
     pub notes: Vec<String>,
     /// The verdict.
     pub verdict: Verdict,
+    /// What the suite's own metric says.
+    pub measure: Option<f64>,
 }
 
 /// What came of a suite.
@@ -55,6 +57,8 @@ pub struct Score {
     pub judged: Vec<Judged>,
     /// The cases that were not run.
     pub left_out: Vec<LeftOut>,
+    /// What the suite says of all of them.
+    pub remarks: Vec<String>,
 }
 
 impl Score {
@@ -95,7 +99,10 @@ pub async fn run(suite: &dyn Suite, data: &Path, settings: &Settings) -> anyhow:
         cases.retain(|case| case.name.contains(only));
     }
     let judged = judge_all(cases, settings).await?;
-    Ok(Score { suite: suite.name().to_owned(), bar: suite.bar(), judged, left_out })
+    let measured: Vec<(&str, f64)> =
+        judged.iter().filter_map(|judged| Some((judged.name.as_str(), judged.measure?))).collect();
+    let remarks = suite.remarks(data, &measured)?;
+    Ok(Score { suite: suite.name().to_owned(), bar: suite.bar(), judged, left_out, remarks })
 }
 
 async fn judge_all(cases: Vec<Case>, settings: &Settings) -> anyhow::Result<Vec<Judged>> {
@@ -110,13 +117,14 @@ async fn judge_all(cases: Vec<Case>, settings: &Settings) -> anyhow::Result<Vec<
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(case) = cases.get(index) else { break };
-                let verdict = judge(&bench, case, &settings).await;
+                let (verdict, measure) = judge(&bench, case, &settings).await;
                 if verdict.grade == Grade::Crashed {
                     // What broke may still hold the database.
                     let broken = std::mem::replace(&mut bench, Arc::new(Workbench::open().await?));
                     close(broken).await;
                 }
-                judged.push((index, Judged { name: case.name.clone(), notes: case.notes.clone(), verdict }));
+                let (name, notes) = (case.name.clone(), case.notes.clone());
+                judged.push((index, Judged { name, notes, verdict, measure }));
             }
             close(bench).await;
             anyhow::Ok(judged)
@@ -137,7 +145,7 @@ async fn close(bench: Arc<Workbench>) {
     }
 }
 
-async fn judge(bench: &Arc<Workbench>, case: &Arc<Case>, settings: &Settings) -> Verdict {
+async fn judge(bench: &Arc<Workbench>, case: &Arc<Case>, settings: &Settings) -> (Verdict, Option<f64>) {
     let (verdict, outcome) = match load(bench, case, settings.limit).await {
         Ok(Ok(outcome)) => (Verdict::of(&case.expected, &outcome), Some(outcome)),
         Ok(Err(error)) => (of_the_case(&error), None),
@@ -146,7 +154,12 @@ async fn judge(bench: &Arc<Workbench>, case: &Arc<Case>, settings: &Settings) ->
     if settings.show {
         show(case, outcome.as_ref(), &verdict);
     }
-    verdict
+    let published = match &outcome {
+        Some(Outcome::Published(published)) => Some(published),
+        _ => None,
+    };
+    let measure = case.metric.map(|metric| metric(case, published));
+    (verdict, measure)
 }
 
 /// Loads a case on a thread of its own: a panic ends that alone, and what never ends is

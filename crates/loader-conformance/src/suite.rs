@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::outcome::Published;
+
 /// A suite of cases that others wrote.
 pub trait Suite: Send + Sync {
     /// Returns its name, which is the name of its folder below the data too.
@@ -15,7 +17,20 @@ pub trait Suite: Send + Sync {
     /// # Errors
     /// A file that the suite can't do without is missing or can't be read.
     fn cases(&self, data: &Path) -> anyhow::Result<Cases>;
+
+    /// Says what there is to say of all cases together, such as the score of the suite's
+    /// own metric: lines that stand below its table. `measured` has the names of the
+    /// cases with what [`Case::metric`] says of them.
+    ///
+    /// # Errors
+    /// A file that it needs can't be read.
+    fn remarks(&self, _data: &Path, _measured: &[(&str, f64)]) -> anyhow::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
 }
+
+/// Measures what was published, if anything was, by the suite's own metric.
+pub type Metric = fn(&Case, Option<&Published>) -> f64;
 
 /// The cases of a suite.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +64,9 @@ pub struct Case {
     pub name: String,
     /// Statements before the load, such as `create table public.t (…)`.
     pub setup: Vec<String>,
+    /// Statements `copy … from stdin` after those, each with its data: what Postgres
+    /// reads by itself, for [`Expected::SameAs`].
+    pub copies: Vec<(String, Vec<u8>)>,
     /// The table that is loaded.
     pub table: String,
     /// The definition: what the input of an execution has beside the table.
@@ -60,6 +78,8 @@ pub struct Case {
     pub query: Option<String>,
     /// What must come of it.
     pub expected: Expected,
+    /// What measures it beside, where the suite has a metric of its own.
+    pub metric: Option<Metric>,
     /// What a reader of a miss should know, such as the statement that it was made of.
     pub notes: Vec<String>,
 }
@@ -92,6 +112,26 @@ pub enum Expected {
         /// How many rows are rejected; none for any number but 0.
         rejects: Option<u64>,
     },
+    /// Every row that is published is one of these, and what lacks is rejected: for objects with records that nobody can be sure of.
+    Accounted {
+        /// As in [`Expected::Rows`].
+        columns: Option<Vec<String>>,
+        /// As in [`Expected::Rows`].
+        rows: Vec<Vec<Option<String>>>,
+        /// As in [`Expected::Rows`].
+        compare: Compare,
+    },
+    /// The same rows are published as this query returns, and so many rows are
+    /// rejected: Postgres itself says what is right.
+    SameAs {
+        /// The query; its columns are compared as text, in their order.
+        query: String,
+        /// How many rows are rejected.
+        rejects: u64,
+    },
+    /// One of these comes of it, each as good as the others: for objects that can be
+    /// read in more than one way.
+    AnyOf(Vec<Expected>),
     /// So many rows are published.
     RowCount(u64),
     /// The load is refused, or rows of it are rejected; the error contains all of these,

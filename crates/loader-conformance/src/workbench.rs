@@ -1,9 +1,12 @@
 //! A database and the steps on it: one case after another, as the state machine would
 //! run them.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::SinkExt as _;
 use loader_core::build::{BuildEvent, BuildSettings, build};
 use loader_core::database::connect::Session;
 use loader_core::database::connection_string::ConnectionString;
@@ -21,7 +24,7 @@ use tokio::time::Instant;
 use tokio_postgres::Client;
 
 use crate::outcome::{Outcome, Published, Refusal};
-use crate::suite::Case;
+use crate::suite::{Case, Expected};
 
 const LEASE: Duration = Duration::from_mins(10);
 const RUN: &str = "conformance";
@@ -80,6 +83,11 @@ impl Workbench {
                 .batch_execute(statement)
                 .await
                 .map_err(|error| anyhow::anyhow!("the setup of the case fails: {}", in_words(&error)))?;
+        }
+        for (statement, data) in &case.copies {
+            copy(&client, statement, data)
+                .await
+                .map_err(|error| anyhow::anyhow!("Postgres can't copy the case: {}", in_words(&error)))?;
         }
         match self.take_all_steps(&mut client, case).await {
             Ok(()) => Ok(Outcome::Published(read(&client, case).await?)),
@@ -141,39 +149,59 @@ fn execution() -> Execution {
     }
 }
 
+/// Lets Postgres read data by itself.
+async fn copy(client: &Client, statement: &str, data: &[u8]) -> Result<(), tokio_postgres::Error> {
+    let mut sink = pin!(client.copy_in::<_, Bytes>(statement).await?);
+    sink.send(Bytes::copy_from_slice(data)).await?;
+    sink.finish().await?;
+    Ok(())
+}
+
 /// Reads what is live.
 async fn read(client: &Client, case: &Case) -> anyhow::Result<Published> {
     let live = format!("public.{}", quoted(&case.table));
     let query = case.query.clone().unwrap_or_else(|| format!("select * from {live}"));
-    let statement = client
-        .prepare(&format!("select * from ({query}) as live"))
-        .await
-        .map_err(|error| anyhow::anyhow!("the query of the case fails: {}", in_words(&error)))?;
-    let columns: Vec<String> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
-    // Names of their own: a query may have two columns of one name.
-    let names: Vec<String> = (1..=columns.len()).map(|number| format!("c{number}")).collect();
-    let texts: Vec<String> = names.iter().map(|name| format!("live.{name}::text")).collect();
-    let rows = if columns.is_empty() {
-        Vec::new()
-    } else {
-        let statement = format!("select {} from ({query}) as live({})", texts.join(", "), names.join(", "));
-        client
-            .query(&statement, &[])
-            .await
-            .map_err(|error| anyhow::anyhow!("the query of the case fails: {}", in_words(&error)))?
+    let (columns, rows) = texts_of(client, &query).await?;
+    let same_as = match &case.expected {
+        Expected::SameAs { query, .. } => texts_of(client, query).await?.1,
+        _ => Vec::new(),
     };
-    let rows = rows
-        .iter()
-        .map(|row| (0..columns.len()).map(|index| row.try_get(index)).collect::<Result<_, _>>())
-        .collect::<Result<Vec<Vec<Option<String>>>, _>>()?;
     let count: i64 = client.query_one(&format!("select count(*) from {live}"), &[]).await?.get(0);
     Ok(Published {
         columns,
         rows,
         count: count.unsigned_abs(),
         rejects: rejects(client).await?,
+        same_as,
         said: said(client).await?,
     })
+}
+
+/// The names of columns, and their values as text.
+type Texts = (Vec<String>, Vec<Vec<Option<String>>>);
+
+async fn texts_of(client: &Client, query: &str) -> anyhow::Result<Texts> {
+    let statement = client
+        .prepare(&format!("select * from ({query}) as live"))
+        .await
+        .map_err(|error| anyhow::anyhow!("the query of the case fails: {}", in_words(&error)))?;
+    let columns: Vec<String> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
+    if columns.is_empty() {
+        return Ok((columns, Vec::new()));
+    }
+    // Names of their own: a query may have two columns of one name.
+    let names: Vec<String> = (1..=columns.len()).map(|number| format!("c{number}")).collect();
+    let texts: Vec<String> = names.iter().map(|name| format!("live.{name}::text")).collect();
+    let statement = format!("select {} from ({query}) as live({})", texts.join(", "), names.join(", "));
+    let rows = client
+        .query(&statement, &[])
+        .await
+        .map_err(|error| anyhow::anyhow!("the query of the case fails: {}", in_words(&error)))?;
+    let rows = rows
+        .iter()
+        .map(|row| (0..columns.len()).map(|index| row.try_get(index)).collect::<Result<_, _>>())
+        .collect::<Result<_, _>>()?;
+    Ok((columns, rows))
 }
 
 /// Puts together what the loader says of a refused load: the step's error, and what

@@ -1,9 +1,23 @@
 //! The suites.
 
+pub mod arrow;
+pub mod csv_spectrum;
+pub mod messytables;
+pub mod real;
+pub mod rust_csv;
+mod second_reader;
+mod text_table;
+
 use crate::suite::Suite;
 
 /// Returns all suites, in the order in which they are reported.
 #[must_use]
 pub fn all() -> Vec<Box<dyn Suite>> {
-    Vec::new()
+    vec![
+        Box::new(csv_spectrum::CsvSpectrum),
+        Box::new(messytables::Messytables),
+        Box::new(rust_csv::RustCsv),
+        Box::new(arrow::Arrow),
+        Box::new(real::Real),
+    ]
 }
