@@ -2,6 +2,7 @@
 
 pub mod arrow;
 pub mod csv_spectrum;
+pub mod duckdb;
 pub mod messytables;
 pub mod real;
 pub mod rust_csv;
@@ -14,6 +15,7 @@ use crate::suite::Suite;
 #[must_use]
 pub fn all() -> Vec<Box<dyn Suite>> {
     vec![
+        Box::new(duckdb::DuckDb),
         Box::new(csv_spectrum::CsvSpectrum),
         Box::new(messytables::Messytables),
         Box::new(rust_csv::RustCsv),
