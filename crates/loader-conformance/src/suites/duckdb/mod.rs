@@ -24,7 +24,7 @@ use serde_json::json;
 use self::answer::Answer;
 use self::definition::{Defined, define};
 use self::files::{File, Files, has_placeholder, key_parts};
-use self::options::Options;
+use self::options::{Options, Types};
 use self::selection::{Columns, query};
 use self::statement::{Statement, Target};
 use crate::suite::{Case, Cases, Compare, Expected, Suite};
@@ -88,6 +88,7 @@ fn turn(written: &Written, name: &str, files: &Files) -> anyhow::Result<Result<V
     let read = || {
         let statement = Statement::parse(&written.sql)?;
         let answer = Answer::read(&written.kind, &written.expected)?;
+        answer.check()?;
         let found = if statement.files.iter().any(|file| has_placeholder(file)) {
             if answer != Answer::Ends {
                 return Err("files that the test's loop names");
@@ -150,6 +151,8 @@ fn describe(
     };
     let width = match &answer {
         Answer::Rows { width, .. } => Some(*width),
+        // What is refused has as many columns as there are types, or is refused for that.
+        Answer::Fails(_) => options.types.as_ref().map(Types::count),
         _ => None,
     };
     let of_files = usize::from(options.file_name) + parts.len();
@@ -164,7 +167,7 @@ fn describe(
     let counts = !matches!(statement.target, Target::Result);
     let asked = Columns { known: columns.as_deref(), file_name: options.file_name, key_parts: &parts };
     let query = match width {
-        Some(width) if !counts => query(&statement.select, &statement.rest, width, &asked)?,
+        Some(width) if !counts && !is_error => query(&statement.select, &statement.rest, width, &asked)?,
         _ => None,
     };
     let compare = if is_inferred { Compare::Inferred } else { Compare::Values };

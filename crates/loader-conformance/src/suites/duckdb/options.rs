@@ -49,6 +49,16 @@ pub(super) enum Types {
     ByName(Vec<(String, String)>),
 }
 
+impl Types {
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Self::InOrder(types) => types.len(),
+            Self::ByName(types) => types.len(),
+        }
+    }
+}
+
 const LOOP: &str = "an option that the test's loop fills in";
 const MALFORMED: &str = "an option whose value DuckDB itself refuses";
 const CANDIDATES: &str = "which types DuckDB may guess";

@@ -44,6 +44,8 @@ pub(super) fn tokens(sql: &str) -> Vec<Token> {
             (None, rest.trim_start())
         } else if rest.starts_with("--") {
             (None, rest.find('\n').map_or("", |end| rest.get(end..).unwrap_or_default()))
+        } else if rest.starts_with("/*") {
+            (None, rest.split_once("*/").map_or("", |(_, after)| after))
         } else if let Some((token, after)) = text(rest).or_else(|| placeholder(rest)) {
             (Some(token), after)
         } else if first.is_ascii_digit() {
@@ -111,7 +113,8 @@ mod tests {
 
     #[test]
     fn texts_names_and_placeholders_are_told_apart() {
-        let found = tokens("from read_csv('it''s', delim=E'\\t', n={i}, c={'a': 'INT'}) -- end\n limit 5;");
+        let found =
+            tokens("from read_csv('it''s', delim=E'\\t', n={i}, c={'a': 'INT'}) -- end\n /* no */ limit 5;");
         let word = |text: &str| Token::Word(text.to_owned());
         let text = |text: &str| Token::Text(text.to_owned());
         assert_eq!(
