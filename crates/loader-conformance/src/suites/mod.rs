@@ -3,6 +3,7 @@
 pub mod arrow;
 pub mod csv_spectrum;
 pub mod messytables;
+pub mod pollock;
 pub mod real;
 pub mod rust_csv;
 mod second_reader;
@@ -14,6 +15,7 @@ use crate::suite::Suite;
 #[must_use]
 pub fn all() -> Vec<Box<dyn Suite>> {
     vec![
+        Box::new(pollock::Pollock),
         Box::new(csv_spectrum::CsvSpectrum),
         Box::new(messytables::Messytables),
         Box::new(rust_csv::RustCsv),
