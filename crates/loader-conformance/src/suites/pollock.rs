@@ -89,7 +89,7 @@ fn of_file(
     let found = parameters.reading().and_then(|reading| reading.read(&decoded(polluted, parameters)).ok());
     let definition = json!({ "columns": columns.defined, "dialect": parameters.dialect(&columns) });
     let expectation = |names| match &found {
-        Some(found) => expected(&clean, found, names),
+        Some(found) => expected(&clean, found.rows.get(parameters.header_lines..).unwrap_or_default(), names),
         None => vec![accounted(&clean, clean.rows.len(), names)],
     };
     let told = Expected::AnyOf(expectation(Some(columns.names.clone())));
@@ -116,9 +116,9 @@ fn decoded(polluted: &[u8], parameters: &Parameters) -> String {
 
 /// Expects the clean rows, those that the pollution spoils rejected. What another reader
 /// sees of them in the polluted file is not spoilt.
-fn expected(clean: &Table, found: &Table, names: Option<Vec<String>>) -> Vec<Expected> {
+fn expected(clean: &Table, found: &[Vec<String>], names: Option<Vec<String>>) -> Vec<Expected> {
     let mut rest: HashMap<&[String], usize> = HashMap::new();
-    for row in &found.rows {
+    for row in found {
         *rest.entry(row).or_default() += 1;
     }
     let is_there = |row: &&Vec<String>| match rest.get_mut(row.as_slice()) {
@@ -134,10 +134,10 @@ fn expected(clean: &Table, found: &Table, names: Option<Vec<String>>) -> Vec<Exp
     // one. They may be loaded, if its header is rejected.
     if let Some(header) = clean.header.as_ref().filter(|header| header.len() > 1) {
         let fits = |row: &&Vec<String>| row.len() == header.len() && *row != header;
-        if found.rows.contains(header) {
+        if found.contains(header) {
             expected.push(Expected::RowsAndRejects {
                 columns: names,
-                rows: cells(found.rows.iter().filter(fits).cloned()),
+                rows: cells(found.iter().filter(fits).cloned()),
                 ordered: false,
                 compare: Compare::ValuesOrEmpty,
                 rejects: None,
