@@ -153,10 +153,14 @@ fn judge_published(expected: &Expected, published: &Published) -> Verdict {
                 None => (rejected == 0).then(|| "no row is rejected".to_owned()),
             })
         }
-        Expected::Accounted { columns, rows, compare } => columns
+        Expected::Accounted { columns, rows, compare, at_least } => columns
             .as_deref()
             .and_then(|columns| differing_columns(columns, &published.columns))
-            .or_else(|| unaccounted(rows, &published.rows, *compare, rejected)),
+            .or_else(|| unaccounted(rows, &published.rows, *compare, rejected))
+            .or_else(|| {
+                let found = published.rows.len();
+                (found < *at_least).then(|| format!("{found} rows, not {at_least} at the least"))
+            }),
         Expected::SameAs { rejects, .. } => {
             first_difference(&published.same_as, &published.rows, false, Compare::Exact).or_else(|| {
                 (*rejects != rejected).then(|| format!("{rejected} rows are rejected, not {rejects}"))
@@ -264,14 +268,19 @@ mod tests {
 
     #[test]
     fn rows_may_lack_where_others_are_rejected() {
-        let accounted =
-            Expected::Accounted { columns: None, rows: rows(&[&["1"], &["2"]]), compare: Compare::Exact };
+        let accounted = Expected::Accounted {
+            columns: None,
+            rows: rows(&[&["1"], &["2"]]),
+            compare: Compare::Exact,
+            at_least: 1,
+        };
         let grade =
             |cells: &[&[&str]], rejects| Verdict::of(&accounted, &published(cells, rejects, &[])).grade;
         assert_eq!(grade(&[&["1"], &["2"]], 0), Grade::Right);
         assert_eq!(grade(&[&["2"]], 1), Grade::Right);
         assert_eq!(grade(&[&["2"]], 0), Grade::SilentlyWrong);
         assert_eq!(grade(&[&["3"]], 1), Grade::Wrong);
+        assert_eq!(grade(&[], 2), Grade::Wrong);
         assert_eq!(grade(&[&["1"], &["2"], &["2"]], 0), Grade::SilentlyWrong);
     }
 

@@ -112,7 +112,8 @@ pub enum Expected {
         /// How many rows are rejected; none for any number but 0.
         rejects: Option<u64>,
     },
-    /// Every row that is published is one of these, and what lacks is rejected: for objects with records that nobody can be sure of.
+    /// Every row that is published is one of these, most of them are, and what lacks is
+    /// rejected: for objects with records that nobody can be sure of.
     Accounted {
         /// As in [`Expected::Rows`].
         columns: Option<Vec<String>>,
@@ -120,6 +121,8 @@ pub enum Expected {
         rows: Vec<Vec<Option<String>>>,
         /// As in [`Expected::Rows`].
         compare: Compare,
+        /// How many of them must be there, whatever is rejected.
+        at_least: usize,
     },
     /// The same rows are published as this query returns, and so many rows are
     /// rejected: Postgres itself says what is right.

@@ -134,7 +134,7 @@ fn of_file(name: &str, bytes: &[u8], cases: &mut Cases) -> Result<()> {
 /// Returns what the error says of a file that holds no table.
 fn refused(name: &str, bytes: &[u8]) -> Option<&'static str> {
     match name {
-        _ if bytes.is_empty() => Some("empty"),
+        _ if bytes.is_empty() => Some("nothing"),
         _ if bytes.starts_with(b"PK\x03\x04") => Some("zip"),
         _ => None,
     }
