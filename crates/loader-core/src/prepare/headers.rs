@@ -1,0 +1,65 @@
+//! Reads the headers of some objects, where the columns depend on them.
+
+use bytes::Bytes;
+use futures_util::stream;
+
+use super::columns::Asked;
+use super::infer_columns::{beginning, candidates, spread};
+use crate::definition::drift::UnknownColumns;
+use crate::error::{Class, Result};
+use crate::record::parser::Parser;
+use crate::record::unpack::unpack;
+use crate::sniff::sniff;
+use crate::source::{ObjectSource, ObjectVersion};
+
+/// How much of an object is fetched to read its header.
+const HEADER_BYTES: u64 = 64 * 1024;
+
+/// The header of an object.
+pub(super) struct Header {
+    pub(super) key: String,
+    pub(super) cells: Vec<String>,
+}
+
+/// Reads the headers of objects spread over the listing, if anything depends on them:
+/// columns that are added, or SQL expressions over fields.
+///
+/// An object that can't be read has none: its load says why.
+///
+/// # Errors
+/// Those of the source.
+pub(super) async fn read(source: &dyn ObjectSource, asked: &Asked) -> Result<Vec<Header>> {
+    let adds = asked.written.unknown_columns == Some(UnknownColumns::Add);
+    if !adds && !asked.written.has_expressions() {
+        return Ok(Vec::new());
+    }
+    let candidates = candidates(source, asked).await?;
+    let mut headers: Vec<Header> = Vec::new();
+    for object in spread(&candidates) {
+        match header_of(source, object, asked).await {
+            Ok(Some(cells)) => headers.push(Header { key: object.key.clone(), cells }),
+            Ok(None) => {}
+            Err(error) if error.class() == Class::Permanent => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(headers)
+}
+
+/// Reads the header of an object; none if it has no names for its fields.
+async fn header_of(
+    source: &dyn ObjectSource,
+    object: &ObjectVersion,
+    asked: &Asked,
+) -> Result<Option<Vec<String>>> {
+    let open = source.open(object, Some(HEADER_BYTES)).await?;
+    let body = unpack(open.body).await?.body;
+    let (sample, whole) = beginning(body, object.size <= HEADER_BYTES).await?;
+    let dialect = if asked.dialect.is_sniffed() {
+        sniff(&sample, whole, &asked.dialect, &[])?.dialect
+    } else {
+        asked.dialect.complete()?
+    };
+    let body = stream::once(std::future::ready(Ok(Bytes::from(sample))));
+    Parser::new(Box::pin(body), &dialect)?.header().await
+}
