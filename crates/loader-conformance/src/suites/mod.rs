@@ -4,6 +4,7 @@ pub mod arrow;
 pub mod csv_spectrum;
 pub mod messytables;
 pub mod pollock;
+pub mod postgres_regress;
 pub mod real;
 pub mod rust_csv;
 mod second_reader;
@@ -16,6 +17,7 @@ use crate::suite::Suite;
 pub fn all() -> Vec<Box<dyn Suite>> {
     vec![
         Box::new(pollock::Pollock),
+        Box::new(postgres_regress::PostgresRegress),
         Box::new(csv_spectrum::CsvSpectrum),
         Box::new(messytables::Messytables),
         Box::new(rust_csv::RustCsv),
