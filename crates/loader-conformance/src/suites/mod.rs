@@ -3,6 +3,7 @@
 pub mod arrow;
 pub mod csv_spectrum;
 pub mod messytables;
+pub mod pgloader;
 pub mod pollock;
 pub mod postgres_regress;
 pub mod real;
@@ -18,6 +19,7 @@ pub fn all() -> Vec<Box<dyn Suite>> {
     vec![
         Box::new(pollock::Pollock),
         Box::new(postgres_regress::PostgresRegress),
+        Box::new(pgloader::Pgloader),
         Box::new(csv_spectrum::CsvSpectrum),
         Box::new(messytables::Messytables),
         Box::new(rust_csv::RustCsv),
