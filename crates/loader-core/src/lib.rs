@@ -22,6 +22,8 @@ pub mod publish;
 pub mod record;
 pub mod report;
 pub mod rollback;
+pub mod sniff;
 pub mod source;
 mod succession;
+pub mod values;
 mod wording;

@@ -11,17 +11,22 @@
 //! Postgres. So Postgres stays the judge of every row; nothing is dropped or
 //! repaired here, but for line ends.
 
+mod decode;
 pub(crate) mod encoding;
 pub mod fields;
 mod gzip;
 pub mod header;
 pub mod locate;
 mod magic;
+pub mod mapping;
+mod naming;
 pub mod parsed;
+pub mod parser;
 pub mod reader;
 pub mod sample;
 mod scanner;
 pub mod splitter;
+mod tokenizer;
 pub mod unpack;
 
 pub use self::reader::{Record, RecordReader};
