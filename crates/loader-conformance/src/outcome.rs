@@ -163,7 +163,8 @@ fn judge_published(expected: &Expected, published: &Published) -> Verdict {
             }),
         Expected::SameAs { rejects, .. } => {
             first_difference(&published.same_as, &published.rows, false, Compare::Exact).or_else(|| {
-                (*rejects != rejected).then(|| format!("{rejected} rows are rejected, not {rejects}"))
+                let rejects = rejects.filter(|rejects| *rejects != rejected)?;
+                Some(format!("{rejected} rows are rejected, not {rejects}"))
             })
         }
         Expected::RowCount(rows) => {

@@ -129,8 +129,8 @@ pub enum Expected {
     SameAs {
         /// The query; its columns are compared as text, in their order.
         query: String,
-        /// How many rows are rejected.
-        rejects: u64,
+        /// How many rows are rejected; none for any number.
+        rejects: Option<u64>,
     },
     /// One of these comes of it, each as good as the others: for objects that can be
     /// read in more than one way.

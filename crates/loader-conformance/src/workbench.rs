@@ -162,9 +162,9 @@ async fn read(client: &Client, case: &Case) -> anyhow::Result<Published> {
     let live = format!("public.{}", quoted(&case.table));
     let query = case.query.clone().unwrap_or_else(|| format!("select * from {live}"));
     let (columns, rows) = texts_of(client, &query).await?;
-    let same_as = match &case.expected {
-        Expected::SameAs { query, .. } => texts_of(client, query).await?.1,
-        _ => Vec::new(),
+    let same_as = match asked(&case.expected) {
+        Some(query) => texts_of(client, query).await?.1,
+        None => Vec::new(),
     };
     let count: i64 = client.query_one(&format!("select count(*) from {live}"), &[]).await?.get(0);
     Ok(Published {
@@ -175,6 +175,15 @@ async fn read(client: &Client, case: &Case) -> anyhow::Result<Published> {
         same_as,
         said: said(client).await?,
     })
+}
+
+/// Returns the query that says what is right.
+fn asked(expected: &Expected) -> Option<&str> {
+    match expected {
+        Expected::SameAs { query, .. } => Some(query),
+        Expected::AnyOf(several) => several.iter().find_map(asked),
+        _ => None,
+    }
 }
 
 /// The names of columns, and their values as text.
