@@ -52,6 +52,10 @@ async fn main() -> ExitCode {
 
 async fn run_all(cli: &Cli) -> anyhow::Result<bool> {
     ensure!(
+        std::env::var_os("TEST_DATABASE_URL").is_some(),
+        "TEST_DATABASE_URL is not set: run `cargo x conformance`, or set it to a Postgres where databases may be created"
+    );
+    ensure!(
         cli.data.is_dir(),
         "there is no folder {}: give the folder of the suites' data with --data or CONFORMANCE_DATA",
         cli.data.display()

@@ -63,7 +63,28 @@ fn as_it_stands(expected: &str, found: &str) -> bool {
     {
         return true;
     }
-    moment(expected).is_some_and(|expected| moments(found).contains(&expected))
+    moment(expected).is_some_and(|expected| {
+        moments(found).contains(&expected) || in_utc(&expected).is_some_and(|utc| in_utc(found) == Some(utc))
+    })
+}
+
+/// Reads a moment with a zone as the minutes from its own midnight in UTC, with the
+/// date and what is below a minute as they stand.
+fn in_utc(text: &str) -> Option<(String, i32, String)> {
+    let text = text.replace(" UTC", "+00").replace(" GMT", "+00");
+    let moment = moment(&text)?;
+    let (date, time) = moment.split_once(' ')?;
+    let sign = time.rfind(['+', '-'])?;
+    let (clock, zone) = time.split_at_checked(sign)?;
+    let part =
+        |text: &str, at: usize| text.split(':').nth(at).map_or(Some(0), |part| part.parse::<i32>().ok());
+    let minutes = part(clock, 0)? * 60 + part(clock, 1)?;
+    let offset = part(zone.get(1..)?, 0)? * 60 + part(zone.get(1..)?, 1)?;
+    let minutes = if zone.starts_with('-') { minutes + offset } else { minutes - offset };
+    // Beyond midnight the date would be another: those are compared as they stand.
+    (0..24 * 60)
+        .contains(&minutes)
+        .then(|| (date.to_owned(), minutes, clock.get(6..).unwrap_or_default().to_owned()))
 }
 
 /// Cuts a plus sign and zeros at the beginning of what would be a number without them.
@@ -322,6 +343,8 @@ mod tests {
             ("0", "000"),
             ("1", " 1"),
             ("true", "TRUE"),
+            ("2020-01-01 08:00:00+00", "2020-01-01T00:00:00-08"),
+            ("2021-05-25 04:55:03.38+00", "2021-05-25 04:55:03.38 UTC"),
         ] {
             assert!(inferred(left, right), "{left} {right}");
         }

@@ -41,6 +41,9 @@ pub(super) fn define(
     setup: &[String],
     width: Option<usize>,
 ) -> Result<Defined, &'static str> {
+    if !options.force_not_null.is_empty() && options.null.iter().flatten().any(|text| !text.is_empty()) {
+        return Err("force_not_null, which in DuckDB makes an empty text of every text for NULL");
+    }
     let known = known(statement, options, setup, width)?;
     let mut definition = Map::new();
     definition.insert("dialect".to_owned(), dialect(options, known.names.as_deref()));
@@ -162,12 +165,20 @@ fn dialect(options: &Options, names: Option<&[String]>) -> Value {
             .then(|| if options.force_not_null.is_empty() { json!(nulls) } else { json!([]) }),
     );
     let quoting = match options.strict {
+        // With quotes for escapes a stray quote opens and closes, as COPY has it.
+        Some(false)
+            if options.escape.is_some()
+                && options.escape == options.quote.clone().or(Some("\"".to_owned())) =>
+        {
+            Some("anywhere")
+        }
         Some(false) => Some("loose"),
         None if is_sniffed => None,
         Some(true) | None => Some("whole"),
     };
     put("quoting", quoting.map(|quoting| json!(quoting)));
-    put("ragged", options.null_padding.then(|| json!("pad")));
+    let ragged = if options.strict == Some(false) { "pad_and_cut" } else { "pad" };
+    put("ragged", options.null_padding.then(|| json!(ragged)));
     put("names", names.map(|names| json!(names)));
     Value::Object(dialect)
 }
@@ -282,12 +293,12 @@ mod tests {
     #[test]
     fn a_column_that_is_never_null_has_no_texts_for_it() {
         let defined = defined(
-            "from read_csv('x', auto_detect=false, columns={'a': 'TEXT', 'b': 'TEXT'}, nullstr=['', 'n'], force_not_null=['b'])",
+            "from read_csv('x', auto_detect=false, columns={'a': 'TEXT', 'b': 'TEXT'}, nullstr='', force_not_null=['b'])",
             &[],
             None,
         )
         .unwrap();
         assert_eq!(defined.definition["dialect"]["null"], json!([]));
-        assert_eq!(defined.definition["values"], json!({"*": {"null": ["", "n"]}, "b": {"null": []}}));
+        assert_eq!(defined.definition["values"], json!({"*": {"null": [""]}, "b": {"null": []}}));
     }
 }

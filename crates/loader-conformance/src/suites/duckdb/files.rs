@@ -27,6 +27,13 @@ impl File {
         Ok((format!("{TABLE}/{folder}{seen}"), std::fs::read(&self.place)?))
     }
 
+    /// Reads its first line.
+    pub(super) fn first_line(&self) -> Option<String> {
+        let bytes = std::fs::read(&self.place).ok()?;
+        let line = bytes.split(|byte| *byte == b'\n').next()?;
+        Some(String::from_utf8_lossy(line).into_owned())
+    }
+
     /// Returns the path.
     pub(super) fn path(&self) -> &str {
         &self.path

@@ -11,6 +11,8 @@ pub(super) struct Columns<'a> {
     pub(super) known: Option<&'a [String]>,
     /// Whether a column of file names is there.
     pub(super) file_name: bool,
+    /// The first line, which may have names.
+    pub(super) header: &'a str,
     /// Columns that are parts of the keys.
     pub(super) key_parts: &'a [String],
 }
@@ -133,8 +135,12 @@ fn column(name: &str, columns: &Columns<'_>) -> Result<String, &'static str> {
         let found = known.iter().find(|column| column.eq_ignore_ascii_case(name));
         return found.map(|column| quoted(column)).ok_or(FIRST_NAMES);
     }
-    // DuckDB calls columns without a header column0, column1 or column00, column01.
-    let number = name.strip_prefix("column").and_then(|number| number.parse::<usize>().ok());
+    // `DuckDB` calls columns without a header column0, column1 or column00, column01.
+    let is_named = columns.header.to_lowercase().contains(&name.to_lowercase());
+    let number = (!is_named)
+        .then(|| name.strip_prefix("column"))
+        .flatten()
+        .and_then(|number| number.parse::<usize>().ok());
     Ok(number.map_or_else(
         || quoted(Identifier::from_header(name, 1).as_str()),
         |number| format!("\"column_{}\"", number + 1),
@@ -151,7 +157,7 @@ mod tests {
     use crate::suites::duckdb::tokens::tokens;
 
     fn written(select: &str, rest: &str, known: Option<&[String]>) -> Result<Option<String>, &'static str> {
-        let columns = Columns { known, file_name: true, key_parts: &[] };
+        let columns = Columns { known, file_name: true, key_parts: &[], header: "" };
         query(&tokens(select), &tokens(rest), 2, &columns)
     }
 

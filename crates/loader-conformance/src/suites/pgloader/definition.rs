@@ -227,9 +227,10 @@ mod tests {
 
     #[test]
     fn the_options_are_a_dialect() {
-        let definition =
-            of("load csv from inline (a, b [null if '\\N'], \"C\") into p:///x?t (a, b, x text using \"C\") \
-             with fields terminated by '0x02', fields not enclosed, skip header = 1");
+        let definition = of(
+            "load csv from inline (a, b [null if '\\N'], \"C\") into p:///x?t (a, b, x text using \"C\") \
+             with fields terminated by '0x02', fields not enclosed, skip header = 1",
+        );
         assert_eq!(definition["dialect"]["delimiter"], "\u{2}");
         assert_eq!(definition["dialect"]["quote"], "");
         assert_eq!(definition["dialect"]["names"], json!(["a", "b", "C"]));
