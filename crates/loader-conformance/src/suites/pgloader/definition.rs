@@ -85,8 +85,7 @@ fn dialect(command: &Command) -> Result<Map<String, Value>, &'static str> {
         }
     }
     if command.format != Format::Fixed && !command.fields.is_empty() {
-        let names: Vec<&str> = command.fields.iter().map(|field| field.name.as_str()).collect();
-        say("names", json!(names));
+        say("names", json!(read_names(command)));
     } else if command.fields.is_empty() && !command.columns.is_empty() && !command.has("csv header") {
         // The fields are the columns that are named.
         let names: Vec<&str> = command.columns.iter().map(|column| column.name.as_str()).collect();
@@ -96,6 +95,23 @@ fn dialect(command: &Command) -> Result<Map<String, Value>, &'static str> {
         say("null", if command.format == Format::Csv { json!(["", nothing]) } else { json!(nothing) });
     }
     Ok(dialect)
+}
+
+/// Returns the names of the fields. One that no column is made of must not find a column
+/// of its name.
+fn read_names(command: &Command) -> Vec<String> {
+    let is_used = |field: &&Field| {
+        command.columns.is_empty()
+            || command.columns.iter().any(|column| match &column.using {
+                None => column.name == field.name,
+                Some(using) => using.to_lowercase().contains(&field.name.to_lowercase()),
+            })
+    };
+    let name = |field: &Field| match Some(field).filter(is_used) {
+        Some(field) => field.name.clone(),
+        None => format!("{} (left out)", field.name),
+    };
+    command.fields.iter().map(name).collect()
 }
 
 fn fixed(field: &Field) -> Option<Value> {
@@ -190,7 +206,12 @@ fn of_field(command: &Command, column: &Column, field: &Field) -> Map<String, Va
         command.option("date format").filter(|_| is_date(command, column)).map(ToOwned::to_owned)
     });
     if let Some(format) = format {
-        values.insert("format".to_owned(), json!(format));
+        // pgloader takes a time that ends before its microseconds.
+        let formats = match format.strip_suffix(".US") {
+            Some(shorter) => json!([format, shorter]),
+            None => json!(format),
+        };
+        values.insert("format".to_owned(), formats);
     }
     values
 }

@@ -45,7 +45,8 @@ pub(super) fn definition(copy: &Copy) -> Result<Value, &'static str> {
     let mut definition = Map::new();
     let mut say = |field: &str, value: Value| definition.insert(field.to_owned(), value);
     say("dialect", Value::Object(dialect));
-    say("missing_columns", json!(if copy.header == Header::Match { "fail" } else { "default" }));
+    // Columns that are not named have their defaults; if none is, all must be there.
+    say("missing_columns", json!(if copy.columns.is_empty() { "fail" } else { "default" }));
     say("allow_empty", json!(true));
     if !values.is_empty() {
         say("values", Value::Object(values));

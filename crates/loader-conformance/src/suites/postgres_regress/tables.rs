@@ -24,9 +24,14 @@ impl Table {
     }
 }
 
-/// Returns a table of a statement; none if it is not known.
-pub(super) fn of_statement(name: &str) -> Option<Table> {
+/// Returns the table of a statement; none if it is not known.
+pub(super) fn of_statement(name: &str, statement: &str, messages: &[String]) -> Option<Table> {
+    // The tests drop a column of this one half-way.
+    let is_narrow = statement.contains("(c, a)")
+        || statement.contains("(a, c)")
+        || messages.iter().any(|message| message.contains("expected 2"));
     let columns = match name {
+        "header_copytest" if is_narrow => "a int, c text",
         "copytest" | "copytest2" => "style text, test text, filler int",
         "copytest3" => "c1 int, \"col with , comma\" text, \"col with \"\" quote\" int",
         "copytest4" => "c1 int, \"colname with tab: \t\" text",
@@ -163,8 +168,8 @@ mod tests {
 
     #[test]
     fn a_table_is_made_under_any_name() {
-        let made = of_statement("parted_si").unwrap().made_as("public.oracle");
+        let made = of_statement("parted_si", "", &[]).unwrap().made_as("public.oracle");
         assert!(made.contains("create table public.oracle_odd partition of public.oracle "), "{made}");
-        assert!(of_statement("hard_err").is_none());
+        assert!(of_statement("hard_err", "", &[]).is_none());
     }
 }
