@@ -224,6 +224,14 @@ pub(crate) fn implied_type(values: &ColumnValues) -> Option<&'static str> {
     }
 }
 
+/// Whether the texts say how far the clocks are from UTC.
+pub(crate) fn has_offset(values: &ColumnValues) -> bool {
+    match Rule::of(values) {
+        Ok(Rule::Moment(formats)) => formats.iter().any(Format::has_offset),
+        _ => false,
+    }
+}
+
 fn invalid(column: &str, why: &str) -> Error {
     Error::new(ErrorName::InvalidDefinition, format!("what the field `values` says of column {column} {why}"))
 }

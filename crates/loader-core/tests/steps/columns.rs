@@ -107,9 +107,10 @@ async fn rules_for_all_columns_go_to_those_of_their_type() {
 #[tokio::test]
 async fn rules_that_do_not_fit_are_refused() {
     let world = World::new().await;
-    world.execute("create table public.t (id int, day date)").await;
+    world.execute("create table public.t (id int, day date, at timestamp)").await;
     let mut refusals = Vec::new();
     for values in [
+        json!({"at": {"format": "%F %T%z"}}),
         json!({"id": {"format": "DD.MM.YYYY"}}),
         json!({"day": {"decimal": ","}}),
         json!({"days": {"trim": true}}),
