@@ -8,7 +8,7 @@ use super::validation::ALL_COLUMNS;
 use super::values::ColumnValues;
 use crate::identifier::Identifier;
 use crate::record::parsed::{Parsed, Text, Written};
-use crate::values::{Conversion, Converted};
+use crate::values::{Conversion, Converted, Kind};
 
 mod value;
 
@@ -36,6 +36,15 @@ pub enum InferredType {
 }
 
 impl InferredType {
+    const fn kind(self) -> Kind {
+        match self {
+            Self::BigInt | Self::Numeric | Self::DoublePrecision => Kind::Number,
+            Self::Date | Self::Timestamp | Self::TimestampTz => Kind::Moment,
+            Self::Boolean => Kind::Boolean,
+            Self::Text => Kind::Text,
+        }
+    }
+
     /// Returns the type as SQL writes it.
     #[must_use]
     pub const fn as_sql(self) -> &'static str {
@@ -99,6 +108,8 @@ struct Seen {
 #[derive(Debug, Clone)]
 struct Read {
     conversion: Conversion,
+    /// What it is a rule for; text stands for any.
+    kind: Kind,
     kinds: Kinds,
     fits: bool,
 }
@@ -116,12 +127,21 @@ impl Seen {
     }
 
     fn narrowest(&self) -> InferredType {
-        self.read
-            .iter()
-            .filter(|read| read.fits)
-            .map(|read| read.kinds.narrowest())
-            .find(|inferred| *inferred != InferredType::Text)
-            .unwrap_or_else(|| self.kinds.narrowest())
+        let read = |special: bool| {
+            self.read
+                .iter()
+                .filter(|read| read.fits && (read.kind != Kind::Text) == special)
+                .map(|read| read.kinds.narrowest())
+                .find(|inferred| *inferred != InferredType::Text)
+        };
+        if let Some(inferred) = read(true) {
+            return inferred;
+        }
+        let plain = read(false).unwrap_or_else(|| self.kinds.narrowest());
+        // What is a number only against the rule for numbers is none: the load, which goes
+        // by the rule, would refuse it.
+        let against = self.read.iter().any(|read| !read.fits && read.kind == plain.kind());
+        if against { InferredType::Text } else { plain }
     }
 }
 
@@ -209,18 +229,20 @@ impl Inference {
         let all = self.values.get(ALL_COLUMNS).cloned().unwrap_or_default();
         let own = self.values.get(name.as_str()).cloned().unwrap_or_default();
         let of = |part: fn(&ColumnValues) -> ColumnValues| part(&own.clone().over(all.clone()));
-        let mut rules: Vec<ColumnValues> = vec![
-            of(ColumnValues::for_numbers),
-            of(ColumnValues::for_moments),
-            of(ColumnValues::for_booleans),
-            of(ColumnValues::for_texts),
+        let kinds = [
+            (Kind::Number, of(ColumnValues::for_numbers)),
+            (Kind::Moment, of(ColumnValues::for_moments)),
+            (Kind::Boolean, of(ColumnValues::for_booleans)),
         ];
-        rules.dedup();
-        rules
-            .iter()
-            .filter(|rule| !rule.is_plain())
-            .filter_map(|rule| Conversion::of_values(name.as_str(), rule, &self.dialect).ok())
-            .map(|conversion| Read { conversion, kinds: Kinds::default(), fits: true })
+        let texts = of(ColumnValues::for_texts);
+        let special = kinds.into_iter().filter(|(_, rule)| *rule != texts);
+        special
+            .chain([(Kind::Text, texts.clone())])
+            .filter(|(_, rule)| !rule.is_plain())
+            .filter_map(|(kind, rule)| {
+                let conversion = Conversion::of_values(name.as_str(), &rule, &self.dialect).ok()?;
+                Some(Read { conversion, kind, kinds: Kinds::default(), fits: true })
+            })
             .collect()
     }
 }
@@ -301,7 +323,7 @@ mod tests {
         let mut inference =
             Inference::new(&Dialect { delimiter: ";".to_owned(), ..Dialect::default() }).with_values(values);
         let (header, records) = parse(
-            b"day;price;yes;other;id;name\n31.01.2021;1.234,5;ja;31.01.2021;1;x\nNA;NA;nein;NA;NA;1,5\n",
+            b"day;price;yes;other;id;name;iso;point\n31.01.2021;1.234,5;ja;31.01.2021;1;x;2021-01-31;1.50\nNA;NA;nein;NA;NA;1,5;;2\n",
             &inference.dialect,
         );
         inference.begin_object(header.as_deref());
@@ -315,6 +337,8 @@ mod tests {
             InferredType::Boolean,
             InferredType::Text,
             InferredType::BigInt,
+            InferredType::Text,
+            InferredType::Date,
             InferredType::Text,
         ];
         assert_eq!(found, expected);
