@@ -217,14 +217,22 @@ impl Opener {
             return Ok((written.complete()?, reason.to_owned()));
         }
         let sample: Vec<u8> = ahead.iter().flatten().copied().collect();
-        let columns: Vec<&str> =
-            self.definition.columns.iter().map(|column| column.header.as_deref().unwrap_or(column.name.as_str())).collect();
+        let columns: Vec<&str> = self
+            .definition
+            .columns
+            .iter()
+            .map(|column| column.header.as_deref().unwrap_or(column.name.as_str()))
+            .collect();
         let Sniffed { dialect, found, doubts } =
             sniff(&sample, sample.len() < READ_AHEAD_BYTES, written, &columns)?;
         let mut reason = format!("{reason}; found: {}", found.join(", "));
         if !doubts.is_empty() {
-            tracing::warn!(object.key = object.key, doubts = doubts.join("; "), "another reading of the object is plausible");
-            reason.push_str(&format!("; in doubt: {}", doubts.join("; ")));
+            tracing::warn!(
+                object.key = object.key,
+                doubts = doubts.join("; "),
+                "another reading of the object is plausible"
+            );
+            reason = format!("{reason}; in doubt: {}", doubts.join("; "));
         }
         Ok((dialect, reason))
     }
@@ -247,7 +255,8 @@ impl Opener {
             tracing::warn!(object.key = object.key, %error, "the text of the rejected row could not be read");
             None
         });
-        let text = located.as_ref().filter(|_| self.definition.rejects.keep_text).map(|located| &located.text);
+        let text =
+            located.as_ref().filter(|_| self.definition.rejects.keep_text).map(|located| &located.text);
         Some(Reject {
             line: located.as_ref().map_or(line, |located| located.line),
             record_number: None,

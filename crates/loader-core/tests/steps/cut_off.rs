@@ -187,8 +187,10 @@ async fn import_goes_on_after_a_cut_at_any_statement() {
 async fn an_import_that_rejects_rows_goes_on_after_a_cut_at_any_statement() {
     at_every_statement(
         async |world| {
-            world.batch_max_objects = 4;
-            world.source.put("t/b.csv", "name,id\nthree,3\nbad,x\nfour,4\nbad,y\n");
+            world.batch_max_objects = 2;
+            world.source.remove("t/b.csv");
+            world.source.remove("t/c.csv");
+            world.source.put("t/a.csv", "name,id\none,1\nthree,3\nbad,x\ntwo,2\nfour,4\nbad,y\nfive,5\n");
             world.source.put("t/d.csv", "id,name\nbad,6\n");
             let definition = json!({
                 "columns": [{"name": "id", "type": "int"}, {"name": "name", "type": "text"}],
@@ -213,7 +215,7 @@ async fn an_import_that_rejects_rows_goes_on_after_a_cut_at_any_statement() {
             assert_eq!(world.one(unequal).await, "0");
             assert_eq!(
                 world.rows("select key, line from loader.rejected_row order by 1, 2").await,
-                ["(t/b.csv,3)", "(t/b.csv,5)", "(t/d.csv,2)"]
+                ["(t/a.csv,4)", "(t/a.csv,7)", "(t/d.csv,2)"]
             );
             world.publish(plan).await.unwrap();
             assert_whole(world).await;
@@ -228,7 +230,9 @@ async fn a_build_that_rejects_repeated_keys_goes_on_after_a_cut_at_any_statement
         async |world| {
             world.execute("alter table public.t add primary key (id)").await;
             world.source.put("t/d.csv", "id,name\n5,again\n1,again\n");
-            let input = json!({"table": "t", "on_reject": "keep", "reject_limits": {"object_percent": 100, "run_percent": 100}});
+            let definition =
+                json!({"on_reject": "keep", "reject_limits": {"object_percent": 100, "run_percent": 100}});
+            let input = json!({"table": "t", "definition": definition});
             world.prepare_with("r1", &input).await.unwrap();
             let plan = world.plan("r1").await.unwrap();
             world.import_all(&plan).await;
@@ -243,7 +247,10 @@ async fn a_build_that_rejects_repeated_keys_goes_on_after_a_cut_at_any_statement
                 world.rows("select key, line from loader.rejected_row order by 1, 2").await,
                 ["(t/d.csv,2)", "(t/d.csv,3)"]
             );
-            assert_eq!(world.rows("select rows, rejects from loader.object where key = 't/d.csv'").await, ["(0,2)"]);
+            assert_eq!(
+                world.rows("select rows, rejects from loader.object where key = 't/d.csv'").await,
+                ["(0,2)"]
+            );
             assert_whole(world).await;
         },
     )

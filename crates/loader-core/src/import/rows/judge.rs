@@ -92,7 +92,8 @@ impl<'a> Judge<'a> {
             })
             .collect();
         names.extend(marks.iter().map(|(name, _)| name.clone()));
-        let many = record_of("select line::text[] as cells from unnest($1::text[]) as lines (line)", mapping, marks);
+        let many =
+            record_of("select line::text[] as cells from unnest($1::text[]) as lines (line)", mapping, marks);
         Ok(Self {
             transaction,
             relation: relation.as_str().to_owned(),
@@ -108,12 +109,7 @@ impl<'a> Judge<'a> {
     ///
     /// It ends early when more than `most` have been refused: then some rows are not
     /// in the table, and the transaction must not be committed.
-    pub(super) async fn judge(
-        &self,
-        chunk: &Chunk,
-        first: Option<Refusal>,
-        most: u64,
-    ) -> Result<Verdict> {
+    pub(super) async fn judge(&self, chunk: &Chunk, first: Option<Refusal>, most: u64) -> Result<Verdict> {
         let mut verdict = Verdict::default();
         let known = first.as_ref().and_then(|first| first.line?.checked_sub(1));
         let mut sure = Vec::new();
@@ -377,9 +373,10 @@ fn records(chunk: &Chunk, rows: &[RowAt]) -> Vec<String> {
 /// Writes the row source `record`: each of the texts of `cells`, by its name.
 fn record_of(cells: &str, mapping: &Mapping, marks: &[(Identifier, &str)]) -> String {
     let names = mapping.carried().map(|carried| &carried.name).chain(marks.iter().map(|(name, _)| name));
-    let named: Vec<String> = (1..).zip(names).map(|(at, name)| format!("cells[{at}] as {name}")).collect();
+    let cells_by_name: Vec<String> =
+        (1..).zip(names).map(|(at, name)| format!("cells[{at}] as {name}")).collect();
     // `offset 0` keeps a record from being taken apart anew for each of its cells.
-    format!("(select {} from ({cells} offset 0) as read) as record", named.join(", "))
+    format!("(select {} from ({cells} offset 0) as read) as record", cells_by_name.join(", "))
 }
 
 fn probe(column: &MappedColumn, full: &str, record: &str) -> String {

@@ -76,7 +76,11 @@ impl<'a> Lane<'a> {
     }
 
     /// Loads an object, as far as it goes without its last chunk.
-    pub(super) async fn load(&mut self, object: &ObjectVersion, opened: RowsObject) -> Result<(), GroupError> {
+    pub(super) async fn load(
+        &mut self,
+        object: &ObjectVersion,
+        opened: RowsObject,
+    ) -> Result<(), GroupError> {
         let is_like_the_last =
             self.accounts.last().is_some_and(|last| has_same_columns(&last.mapping, &opened.mapping));
         if !is_like_the_last {
@@ -98,7 +102,7 @@ impl<'a> Lane<'a> {
             match reading.next().await {
                 Ok(Some(piece)) => self.take(piece).await?,
                 Ok(None) => break,
-                Err(error) => return Err(self.unreadable(named(error, &object.key)).await),
+                Err(error) => return Err(self.unreadable(named(error, &object.key))),
             }
         }
         if let Some(account) = self.accounts.last_mut() {
@@ -161,16 +165,15 @@ impl<'a> Lane<'a> {
     /// Sends rows while the next ones are read.
     async fn send(&mut self, piece: &Piece) -> Result<(), GroupError> {
         let copying = |error: tokio_postgres::Error| failure("copying rows", &error);
-        let mut copy = match self.copy.take() {
-            Some(copy) => copy,
-            None => {
-                self.begin().await?;
-                Sending::begin(self.transaction, &statement(&self.staging, &self.columns()))
-                    .await
-                    .map_err(copying)?
-            }
+        let mut copy = if let Some(copy) = self.copy.take() {
+            copy
+        } else {
+            self.begin().await?;
+            Sending::begin(self.transaction, &statement(&self.staging, &self.columns()))
+                .await
+                .map_err(copying)?
         };
-        copy.feed(piece.text.clone()).await.map_err(copying)?;
+        copy.send(piece.text.clone()).await.map_err(copying)?;
         self.copy = Some(copy);
         Ok(())
     }
@@ -194,17 +197,14 @@ impl<'a> Lane<'a> {
             return self.settle();
         }
         if chunk.rows() > 0 {
-            let first = match copy {
-                Some(copy) => self.end_copy(copy, &chunk).await?,
-                // Its object had bad rows before; or COPY can't say what it holds.
-                None => {
-                    self.begin().await?;
-                    self.judge(&chunk, None).await?;
-                    None
+            if let Some(copy) = copy {
+                if let Some(first) = self.end_copy(copy, &chunk).await? {
+                    self.judge(&chunk, Some(first)).await?;
                 }
-            };
-            if let Some(first) = first {
-                self.judge(&chunk, Some(first)).await?;
+            } else {
+                // Its object had bad rows before; or COPY can't take what it holds.
+                self.begin().await?;
+                self.judge(&chunk, None).await?;
             }
             self.execute("release savepoint chunk").await?;
         }
@@ -262,7 +262,10 @@ impl<'a> Lane<'a> {
         let is_clean = verdict.refused.is_empty();
         for refused in verdict.refused {
             let Some((account, reject)) = reject_of(chunk, refused.at, refused.refusal, keep_text) else {
-                return Err(GroupError::Step(Error::new(ErrorName::Internal, "a row that was refused is lost")));
+                return Err(GroupError::Step(Error::new(
+                    ErrorName::Internal,
+                    "a row that was refused is lost",
+                )));
             };
             if let Some(account) = self.accounts.get_mut(account) {
                 account.reject(reject);
@@ -315,12 +318,13 @@ impl<'a> Lane<'a> {
                 return Err(fail(account, None, &limits));
             }
         }
-        self.unsettled += self.accounts.iter().skip(self.unsettled).take_while(|account| account.ended).count();
+        self.unsettled +=
+            self.accounts.iter().skip(self.unsettled).take_while(|account| account.ended).count();
         Ok(())
     }
 
     /// The error of an object that can't be read to its end.
-    async fn unreadable(&mut self, error: Error) -> GroupError {
+    fn unreadable(&mut self, error: Error) -> GroupError {
         match sending(error) {
             GroupError::Object(mut spoiled) => {
                 if let Some(account) = self.accounts.last_mut() {
@@ -329,7 +333,7 @@ impl<'a> Lane<'a> {
                 }
                 GroupError::Object(spoiled)
             }
-            step => step,
+            step @ GroupError::Step(_) => step,
         }
     }
 
@@ -386,13 +390,19 @@ impl<'a> Lane<'a> {
 
 /// Whether the rows of two objects can go together.
 fn has_same_columns(one: &Mapping, other: &Mapping) -> bool {
-    let names = |mapping: &Mapping| -> Vec<_> { mapping.carried().map(|column| column.name.clone()).collect() };
+    let names =
+        |mapping: &Mapping| -> Vec<_> { mapping.carried().map(|column| column.name.clone()).collect() };
     one.columns.iter().map(|column| &column.name).eq(other.columns.iter().map(|column| &column.name))
         && names(one) == names(other)
 }
 
 /// Makes a reject of a row of a chunk, with the number of its account.
-fn reject_of(chunk: &Chunk, at: RowAt, refused: Refusal, keep_text: bool) -> Option<(usize, rejects::Reject)> {
+fn reject_of(
+    chunk: &Chunk,
+    at: RowAt,
+    refused: Refusal,
+    keep_text: bool,
+) -> Option<(usize, rejects::Reject)> {
     let (account, piece, row) = chunk.piece(at)?;
     let reject = rejects::Reject {
         column: refused.column,
