@@ -70,6 +70,9 @@ fn tables_written_in_any_dialect_are_found_again_or_doubted() {
         if !matches!(outcome, Outcome::Equal | Outcome::EqualButDoubted) && std::env::var("SHOW").is_ok() {
             show(&table, outcome);
         }
+        if std::env::var("SHOW").is_ok() && outcome == Outcome::EqualButDoubted {
+            println!("EBD {:?}", sniff(&table.bytes(), true, &Written::auto(), &[]).unwrap().doubts);
+        }
         if outcome == Outcome::SilentlyDifferent {
             silent.push(table);
         }
