@@ -25,4 +25,5 @@ pub mod rollback;
 pub mod sniff;
 pub mod source;
 mod succession;
+pub mod values;
 mod wording;

@@ -170,7 +170,7 @@ fn usual_width(records: &[Parsed]) -> Option<usize> {
 }
 
 /// Chooses objects evenly from the first to the last, and the largest.
-fn spread(candidates: &[ObjectVersion]) -> Vec<&ObjectVersion> {
+pub(super) fn spread(candidates: &[ObjectVersion]) -> Vec<&ObjectVersion> {
     let last = candidates.len().saturating_sub(1);
     let steps = SAMPLED_OBJECTS.min(candidates.len());
     let mut places: Vec<usize> =
@@ -182,7 +182,7 @@ fn spread(candidates: &[ObjectVersion]) -> Vec<&ObjectVersion> {
     places.iter().filter_map(|place| candidates.get(*place)).collect()
 }
 
-fn unresolved(asked: &Asked) -> ResolvedDefinition {
+pub(super) fn unresolved(asked: &Asked) -> ResolvedDefinition {
     super::stage::resolved(asked, Vec::new(), ColumnsFrom::Inferred, None)
 }
 

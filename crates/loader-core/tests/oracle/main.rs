@@ -4,8 +4,10 @@
 
 mod csv_spectrum;
 mod dialects;
+mod encodings;
 mod identifiers;
 mod inference;
 mod judge;
 mod lines;
+mod parser;
 mod splitter;
