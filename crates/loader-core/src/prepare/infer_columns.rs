@@ -36,17 +36,7 @@ const SAMPLED_RECORDS: usize = 2_000;
 /// `NoObjects` when there is nothing to look into; those of the source,
 /// `HeaderMismatch`, `UnsupportedFormat`.
 pub(super) async fn infer(source: &dyn ObjectSource, asked: &Asked) -> Result<Vec<ColumnDefinition>> {
-    let selection = Selection::new(&unresolved(asked))?;
-    let mut candidates = Vec::new();
-    let mut continuation = None;
-    for _ in 0..SAMPLED_PAGES {
-        let page = source.list(&asked.prefix, continuation).await?;
-        candidates.extend(page.objects.into_iter().filter(|object| selection.skip_reason(object).is_none()));
-        continuation = page.next;
-        if continuation.is_none() {
-            break;
-        }
-    }
+    let candidates = candidates(source, asked).await?;
     let mut inference = Inference::new(&asked.dialect.complete()?);
     let mut first_failure = None;
     let mut seen = 0;
@@ -87,6 +77,25 @@ pub(super) async fn infer(source: &dyn ObjectSource, asked: &Asked) -> Result<Ve
         .collect())
 }
 
+/// Lists objects that can be looked into.
+///
+/// # Errors
+/// Those of the source.
+pub(super) async fn candidates(source: &dyn ObjectSource, asked: &Asked) -> Result<Vec<ObjectVersion>> {
+    let selection = Selection::new(&unresolved(asked))?;
+    let mut candidates = Vec::new();
+    let mut continuation = None;
+    for _ in 0..SAMPLED_PAGES {
+        let page = source.list(&asked.prefix, continuation).await?;
+        candidates.extend(page.objects.into_iter().filter(|object| selection.skip_reason(object).is_none()));
+        continuation = page.next;
+        if continuation.is_none() {
+            break;
+        }
+    }
+    Ok(candidates)
+}
+
 async fn look_into(
     source: &dyn ObjectSource,
     object: &ObjectVersion,
@@ -116,7 +125,7 @@ async fn look_into(
 /// Reads the beginning of an unpacked object, and whether it is all of it. `whole`
 /// says whether the stream has the whole object; if not, it may break off within a
 /// gzip block.
-async fn beginning(mut body: ByteStream, whole: bool) -> Result<(Vec<u8>, bool)> {
+pub(super) async fn beginning(mut body: ByteStream, whole: bool) -> Result<(Vec<u8>, bool)> {
     let mut sample = Vec::new();
     while let Some(chunk) = body.next().await {
         match chunk {

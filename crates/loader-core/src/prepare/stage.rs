@@ -5,6 +5,7 @@ use tokio_postgres::{Client, GenericClient, Transaction};
 use super::columns::{Asked, Origin};
 use super::headers::Header;
 use super::{Prepared, added_columns, column_rules, expressions};
+use crate::build::repeated;
 use crate::catalog;
 use crate::cleanup::drop_staging;
 use crate::database::control_schema::Schema;
@@ -63,6 +64,8 @@ pub(super) async fn stage(
     };
     let definition = resolved(asked, columns, origin.name(), digest);
     expressions::check(&transaction, &name, &definition, headers).await?;
+    let live = catalog::find(&transaction, &Schema::Live.table(&current.table)).await?;
+    repeated::add_marks(&transaction, &Schema::Staging.table(&name), live, &definition).await?;
     let resumed_from = take_over(&transaction, current, &name, &definition).await?;
     run::prepared(
         &transaction,
@@ -272,6 +275,9 @@ async fn take_over(
     }
     for statement in [
         "update loader.object set run_id = $1 where run_id = $2 and state = 'loaded'",
+        "update loader.rejected_row as rejected set run_id = $1
+           from loader.object as held
+          where rejected.run_id = $2 and held.run_id = $1 and held.key = rejected.key",
         "update loader.run set staging_table = null where run_id = $2 and run_id <> $1",
     ] {
         transaction

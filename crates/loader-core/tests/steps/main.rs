@@ -2,6 +2,7 @@
 //! off at every statement.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod columns;
 mod cut_off;
 mod definitions;
 mod engines;
@@ -12,6 +13,7 @@ mod merge;
 mod merged_references;
 mod merged_rows;
 mod refusals;
+mod rejects;
 mod versions;
 mod whole_run;
 mod world;
