@@ -9,8 +9,8 @@ use futures_util::{StreamExt, stream};
 
 use super::rows::RowsObject;
 use crate::database::rejects::{Reject, kept_text};
-use crate::definition::dialect::copy::CopyDialect;
 use crate::definition::dialect::Format;
+use crate::definition::dialect::copy::CopyDialect;
 use crate::definition::drift::MissingColumns;
 use crate::definition::rejects::OnReject;
 use crate::definition::{EngineChoice, ResolvedDefinition};
@@ -219,7 +219,8 @@ impl Opener {
             tracing::warn!(object.key = object.key, %error, "the text of the rejected row could not be read");
             None
         });
-        let text = located.as_ref().filter(|_| self.definition.rejects.keep_text).map(|located| &located.text);
+        let text =
+            located.as_ref().filter(|_| self.definition.rejects.keep_text).map(|located| &located.text);
         Some(Reject {
             line: located.as_ref().map_or(line, |located| located.line),
             record_number: None,

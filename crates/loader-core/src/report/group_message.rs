@@ -27,9 +27,13 @@ pub fn compose_group(occasion: &Occasion, runs: &[RunFacts]) -> Message {
     let headline = match outcome {
         Outcome::Succeeded => format!("{shown}: loaded and live together"),
         Outcome::Partial => {
-            let both = runs.iter().any(|run| run.totals.failed > 0) && runs.iter().any(|run| run.totals.rejects > 0);
+            let both =
+                runs.iter().any(|run| run.totals.failed > 0) && runs.iter().any(|run| run.totals.rejects > 0);
             let left_out = runs.iter().find(|run| run.is_partial()).map_or("objects", RunFacts::left_out);
-            format!("{shown}: live together, with {} left out", if both { "objects and rows" } else { left_out })
+            format!(
+                "{shown}: live together, with {} left out",
+                if both { "objects and rows" } else { left_out }
+            )
         }
         Outcome::Failed if is_live => format!("{shown}: live, but the run ended badly"),
         Outcome::Failed if runs.is_empty() => format!("{shown}: load failed"),

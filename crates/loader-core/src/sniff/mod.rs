@@ -114,6 +114,9 @@ impl Sniffer<'_> {
         // With the line end the reading may be another.
         let reading = Reading::of(scored, &dialect, cut);
         let fit = Fit::of(&reading, &dialect);
+        if fit.regular < REGULAR {
+            self.doubts.push("many records have another number of fields than the others".to_owned());
+        }
         self.rows(&mut dialect, &reading, &fit);
         Ok(dialect)
     }
@@ -160,9 +163,6 @@ impl Sniffer<'_> {
             && self.written.delimiter.is_none()
         {
             return Err(nothing());
-        }
-        if fit.regular < REGULAR {
-            self.doubts.push("many records have another number of fields than the others".to_owned());
         }
         rivals.retain(|rival| rival.score >= best.score * AS_GOOD);
         rivals.sort_by(|one, other| other.score.total_cmp(&one.score));

@@ -92,7 +92,8 @@ impl<'a> Judge<'a> {
             })
             .collect();
         names.extend(marks.iter().map(|(name, _)| name.clone()));
-        let many = record_of("select line::text[] as cells from unnest($1::text[]) as lines (line)", mapping, marks);
+        let many =
+            record_of("select line::text[] as cells from unnest($1::text[]) as lines (line)", mapping, marks);
         Ok(Self {
             transaction,
             relation: relation.as_str().to_owned(),
@@ -108,12 +109,7 @@ impl<'a> Judge<'a> {
     ///
     /// It ends early when more than `most` have been refused: then some rows are not
     /// in the table, and the transaction must not be committed.
-    pub(super) async fn judge(
-        &self,
-        chunk: &Chunk,
-        first: Option<Refusal>,
-        most: u64,
-    ) -> Result<Verdict> {
+    pub(super) async fn judge(&self, chunk: &Chunk, first: Option<Refusal>, most: u64) -> Result<Verdict> {
         let mut verdict = Verdict::default();
         let known = first.as_ref().and_then(|first| first.line?.checked_sub(1));
         let mut sure = Vec::new();

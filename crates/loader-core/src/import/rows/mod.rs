@@ -76,7 +76,11 @@ impl<'a> Lane<'a> {
     }
 
     /// Loads an object, as far as it goes without its last chunk.
-    pub(super) async fn load(&mut self, object: &ObjectVersion, opened: RowsObject) -> Result<(), GroupError> {
+    pub(super) async fn load(
+        &mut self,
+        object: &ObjectVersion,
+        opened: RowsObject,
+    ) -> Result<(), GroupError> {
         let is_like_the_last =
             self.accounts.last().is_some_and(|last| has_same_columns(&last.mapping, &opened.mapping));
         if !is_like_the_last {
@@ -262,7 +266,10 @@ impl<'a> Lane<'a> {
         let is_clean = verdict.refused.is_empty();
         for refused in verdict.refused {
             let Some((account, reject)) = reject_of(chunk, refused.at, refused.refusal, keep_text) else {
-                return Err(GroupError::Step(Error::new(ErrorName::Internal, "a row that was refused is lost")));
+                return Err(GroupError::Step(Error::new(
+                    ErrorName::Internal,
+                    "a row that was refused is lost",
+                )));
             };
             if let Some(account) = self.accounts.get_mut(account) {
                 account.reject(reject);
@@ -315,7 +322,8 @@ impl<'a> Lane<'a> {
                 return Err(fail(account, None, &limits));
             }
         }
-        self.unsettled += self.accounts.iter().skip(self.unsettled).take_while(|account| account.ended).count();
+        self.unsettled +=
+            self.accounts.iter().skip(self.unsettled).take_while(|account| account.ended).count();
         Ok(())
     }
 
@@ -386,13 +394,19 @@ impl<'a> Lane<'a> {
 
 /// Whether the rows of two objects can go together.
 fn has_same_columns(one: &Mapping, other: &Mapping) -> bool {
-    let names = |mapping: &Mapping| -> Vec<_> { mapping.carried().map(|column| column.name.clone()).collect() };
+    let names =
+        |mapping: &Mapping| -> Vec<_> { mapping.carried().map(|column| column.name.clone()).collect() };
     one.columns.iter().map(|column| &column.name).eq(other.columns.iter().map(|column| &column.name))
         && names(one) == names(other)
 }
 
 /// Makes a reject of a row of a chunk, with the number of its account.
-fn reject_of(chunk: &Chunk, at: RowAt, refused: Refusal, keep_text: bool) -> Option<(usize, rejects::Reject)> {
+fn reject_of(
+    chunk: &Chunk,
+    at: RowAt,
+    refused: Refusal,
+    keep_text: bool,
+) -> Option<(usize, rejects::Reject)> {
     let (account, piece, row) = chunk.piece(at)?;
     let reject = rejects::Reject {
         column: refused.column,
