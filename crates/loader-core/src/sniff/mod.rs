@@ -227,11 +227,14 @@ impl Sniffer<'_> {
             dialect.quoting = Quoting::Anywhere;
             return;
         };
-        if self.written.escape.is_none() && dialect.escape == dialect.quote && has_pairs_of_backslashes(rows)
-        {
-            self.doubts.push(
-                "two backslashes within quotes may stand for one; they are taken as they are".to_owned(),
-            );
+        if self.written.escape.is_none() {
+            if dialect.escape != Some('\\') && has_pairs_of_backslashes(rows) {
+                let doubt = "two backslashes within quotes may stand for one; they are taken as they are";
+                self.doubts.push(doubt.to_owned());
+            }
+            if dialect.escape.is_some_and(|escape| escape == '"' && escape != quote) {
+                self.doubts.push("two \" within fields are taken for one; they may be two".to_owned());
+            }
         }
         let stray = rows
             .iter()
