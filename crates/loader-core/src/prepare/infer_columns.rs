@@ -37,7 +37,8 @@ const SAMPLED_RECORDS: usize = 2_000;
 /// `HeaderMismatch`, `UnsupportedFormat`.
 pub(super) async fn infer(source: &dyn ObjectSource, asked: &Asked) -> Result<Vec<ColumnDefinition>> {
     let candidates = candidates(source, asked).await?;
-    let mut inference = Inference::new(&asked.dialect.complete()?);
+    let values = asked.written.values.clone().unwrap_or_default();
+    let mut inference = Inference::new(&asked.dialect.complete()?).with_values(values);
     let mut first_failure = None;
     let mut seen = 0;
     for object in spread(&candidates) {

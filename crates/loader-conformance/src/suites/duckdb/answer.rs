@@ -102,6 +102,12 @@ impl Answer {
         matches!(self, Self::Rows { rows, .. } if rows.iter().flatten().flatten().any(|text| is_quoted(text)))
     }
 
+    /// Whether values are moments with a zone.
+    pub(super) fn has_zones(&self) -> bool {
+        let has_zone = |text: &str| text.len() > 19 && text.contains(':') && text.ends_with("+00");
+        matches!(self, Self::Rows { rows, .. } if rows.iter().flatten().flatten().any(|text| has_zone(text)))
+    }
+
     /// Returns what must come of a load.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 mod answer;
 mod definition;
 mod files;
+mod objects;
 mod options;
 mod selection;
 mod statement;
@@ -24,6 +25,7 @@ use serde_json::json;
 use self::answer::Answer;
 use self::definition::{Defined, define};
 use self::files::{File, Files, has_placeholder, key_parts};
+use self::objects::{can_be_fields, fit};
 use self::options::{Options, Types};
 use self::selection::{Columns, query};
 use self::statement::{Statement, Target};
@@ -31,10 +33,6 @@ use crate::suite::{Case, Cases, Compare, Expected, Suite};
 
 /// The table that every case loads.
 const TABLE: &str = "t";
-
-/// How compressed files begin (RFC 8878, RFC 1952).
-const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// The suite.
 pub struct DuckDb;
@@ -137,46 +135,6 @@ fn turn(written: &Written, name: &str, files: &Files) -> anyhow::Result<Result<V
     Ok(Ok(cases))
 }
 
-/// Looks at the objects for what their names do not say.
-///
-/// # Errors
-/// The reason to leave the case out.
-fn fit(case: &mut Case) -> Result<(), &'static str> {
-    let is_for_sure = case.expected != Expected::Loads;
-    let has = |test: &dyn Fn(&[u8]) -> bool| is_for_sure && case.objects.iter().any(|(_, bytes)| test(bytes));
-    if has(&|bytes| bytes.starts_with(&ZSTD)) {
-        return Err("zstd, which is refused by name");
-    }
-    if has(&|bytes| !bytes.starts_with(&GZIP) && !is_utf16(bytes) && bytes.contains(&0)) {
-        return Err("a NUL character in a value, which no text in Postgres holds");
-    }
-    if has(&|bytes| bytes.trim_ascii().is_empty()) {
-        return Err("an empty file, which says nothing of the columns");
-    }
-    // `DuckDB` takes a delimiter at the end of a record for none.
-    let Some(dialect) = case.definition.get_mut("dialect").and_then(serde_json::Value::as_object_mut) else {
-        return Ok(());
-    };
-    if !dialect.contains_key("sniff")
-        && let Some(delimiter) = dialect.get("delimiter").and_then(serde_json::Value::as_str)
-        && case.objects.iter().all(|(_, bytes)| ends_in(bytes, delimiter))
-    {
-        dialect.insert("trailing_delimiter".to_owned(), json!(true));
-    }
-    Ok(())
-}
-
-/// Whether every line ends in the delimiter.
-fn ends_in(bytes: &[u8], delimiter: &str) -> bool {
-    let mut lines =
-        bytes.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.is_empty()).peekable();
-    lines.peek().is_some() && lines.all(|line| line.ends_with(delimiter.as_bytes()))
-}
-
-fn is_utf16(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
-}
-
 fn describe(
     written: &Written,
     statement: &Statement,
@@ -214,8 +172,19 @@ fn describe(
     {
         fields.insert("key_parts".to_owned(), json!(parts));
     }
+    if is_inferred && answer.has_zones() {
+        return Err("moments in the time zone of a session, which DuckDB infers");
+    }
     let counts = !matches!(statement.target, Target::Result);
     let header = set.first().and_then(File::first_line).unwrap_or_default();
+    if let Some(all) = all
+        && options.null_padding
+        && options.header != Some(false)
+        && is_inferred
+        && !can_be_fields(&header, all, options.delimiter.as_deref())
+    {
+        return Err("columns that no header names, which null_padding makes");
+    }
     let asked = Columns {
         known: columns.as_deref(),
         file_name: options.file_name,
