@@ -125,14 +125,12 @@ fn comments_and_blank_lines_are_found() {
 
 #[test]
 fn dirty_records_do_not_throw_it_off() {
-    let mut object = String::from("id;name;amount\n");
-    for n in 0..200 {
-        object.push_str(&match n % 20 {
-            7 => format!("{n};short\n"),
-            13 => format!("{n};too;many;1,5\n"),
-            _ => format!("{n};a, b;1,5\n"),
-        });
-    }
+    let record = |n: usize| match n % 20 {
+        7 => format!("{n};short\n"),
+        13 => format!("{n};too;many;1,5\n"),
+        _ => format!("{n};a, b;1,5\n"),
+    };
+    let object = format!("id;name;amount\n{}", (0..200).map(record).collect::<String>());
     let dialect = assert_found(&object, &["delimiter ;", "a header"]);
     assert_eq!(dialect.ragged, Ragged::Refuse, "they are rejects");
 }
