@@ -4,12 +4,11 @@ use bytes::Bytes;
 use futures_util::stream;
 
 use super::columns::Asked;
-use super::infer_columns::{beginning, candidates, spread};
+use super::infer_columns::{beginning, candidates, spread, unpacked};
 use crate::definition::drift::UnknownColumns;
 use crate::error::{Class, Result};
 use crate::record::parsed::Parsed;
 use crate::record::parser::Parser;
-use crate::record::unpack::unpack;
 use crate::sniff::sniff;
 use crate::source::{ObjectSource, ObjectVersion};
 
@@ -54,7 +53,7 @@ async fn header_of(
     asked: &Asked,
 ) -> Result<Option<Vec<String>>> {
     let open = source.open(object, Some(HEADER_BYTES)).await?;
-    let body = unpack(open.body).await?.body;
+    let body = unpacked(open.body, &asked.dialect).await?;
     let (sample, whole) = beginning(body, object.size <= HEADER_BYTES).await?;
     let dialect = if asked.dialect.is_sniffed() {
         sniff(&sample, whole, &asked.dialect, &[])?.dialect

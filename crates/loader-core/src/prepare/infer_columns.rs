@@ -13,7 +13,7 @@ use crate::definition::{ColumnDefinition, ColumnsFrom, ResolvedDefinition};
 use crate::error::{Error, ErrorName, Result};
 use crate::record::parsed::Parsed;
 use crate::record::parser::Parser;
-use crate::record::unpack::unpack;
+use crate::record::unpack::{unpack, unpack_wide};
 use crate::sniff::sniff;
 use crate::source::{ByteStream, ObjectSource, ObjectVersion};
 
@@ -104,7 +104,7 @@ async fn look_into(
     inference: &mut Inference,
 ) -> Result<()> {
     let open = source.open(object, Some(SAMPLED_BYTES)).await?;
-    let body = unpack(open.body).await?.body;
+    let body = unpacked(open.body, written).await?;
     let (sample, whole) = beginning(body, object.size <= SAMPLED_BYTES).await?;
     if sample.is_empty() {
         return Ok(());
@@ -121,6 +121,12 @@ async fn look_into(
         inference.observe(record);
     }
     Ok(())
+}
+
+/// Unpacks an object for a parser.
+pub(super) async fn unpacked(body: ByteStream, written: &Written) -> Result<ByteStream> {
+    let unpacked = if written.may_be_wide() { unpack_wide(body).await? } else { unpack(body).await? };
+    Ok(unpacked.body)
 }
 
 /// Reads the beginning of an unpacked object, and whether it is all of it. `whole`

@@ -139,6 +139,8 @@ pub(super) fn quotings(
         }
         if text.contains('"') {
             quotes.push((None, 0.8));
+        } else if text.contains(&format!("\\{delimiter}")) {
+            quotes.push((None, 0.95));
         }
     }
     let mut candidates = Vec::new();

@@ -54,6 +54,9 @@ pub(super) fn given(sample: &[u8], name: &str) -> Decoded {
 /// # Errors
 /// `UnsupportedFormat` if it is no text.
 pub(super) fn find(sample: &[u8], whole: bool) -> Result<Decoded> {
+    if let Some((name, text)) = utf_32(sample) {
+        return Ok(Decoded::new(text, name, format!("encoding {name} by its byte order mark")));
+    }
     if let Some((encoding, mark)) = Encoding::for_bom(sample) {
         let text = decode(sample.get(mark..).unwrap_or_default(), encoding);
         let name = name_of(encoding);
@@ -132,6 +135,18 @@ fn utf_8(sample: &[u8], whole: bool) -> Utf8<'_> {
 
 fn characters_beyond_ascii(text: &str) -> usize {
     text.chars().filter(|c| !c.is_ascii()).count()
+}
+
+/// UTF-32 with a byte order mark, as one name of it and text.
+fn utf_32(sample: &[u8]) -> Option<(&'static str, String)> {
+    let (name, read): (_, fn([u8; 4]) -> u32) = match sample {
+        [0xff, 0xfe, 0, 0, ..] => ("UTF-32LE", u32::from_le_bytes),
+        [0, 0, 0xfe, 0xff, ..] => ("UTF-32BE", u32::from_be_bytes),
+        _ => return None,
+    };
+    let (characters, _) = sample.as_chunks::<4>();
+    let decoded = characters.iter().skip(1).map(|bytes| char::from_u32(read(*bytes)));
+    Some((name, decoded.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()))
 }
 
 /// UTF-16 without a mark has a NUL beside nearly every character of ASCII, always on

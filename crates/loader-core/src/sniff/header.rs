@@ -140,14 +140,19 @@ fn titles(rows: &[&Row], first: usize, width: usize) -> usize {
 /// less against it.
 fn evidence(rows: &[&Row], at: usize, width: usize) -> i64 {
     let Some(header) = rows.get(at) else { return 0 };
-    let body: Vec<&Row> =
-        rows.iter().skip(at + 1).filter(|row| row.width() == width).take(LOOKED_AT).copied().collect();
+    // A header may be written twice.
+    let same = |row: &&&Row| {
+        header.cells.iter().map(|cell| &cell.value).eq(row.cells.iter().map(|cell| &cell.value))
+    };
+    let below = rows.iter().skip(at + 1).skip_while(same);
+    let body: Vec<&Row> = below.filter(|row| row.width() == width).take(LOOKED_AT).copied().collect();
     if body.is_empty() {
         let typed = header.cells.iter().filter(|cell| Shape::of(&cell.value).is_typed()).count();
         return if typed > 0 { -2 } else { 0 };
     }
-    let repeated = body.first().is_some_and(|row| is_series(row));
-    let years = is_series(header) && !repeated;
+    let first = body.first();
+    let years = is_series(header) && !first.is_some_and(|row| is_series(row))
+        || are_years(header) && !first.is_some_and(|row| are_years(row));
     (0..header.width().min(width))
         .map(|column| column_evidence(header.value(column), &body, column, years))
         .sum()
@@ -206,14 +211,20 @@ fn share(count: usize, of: usize) -> f64 {
     if of == 0 { 0.0 } else { count as f64 / of as f64 }
 }
 
-/// Whether a record has three or more numbers that rise by one, or years that rise.
+/// Whether a record has three or more numbers, each larger by one than the one before.
 fn is_series(row: &Row) -> bool {
-    let numbers: Vec<i64> = row.cells.iter().filter_map(|cell| cell.value.trim().parse().ok()).collect();
-    let years = numbers.iter().all(|number| (1800..=2100).contains(number));
-    numbers.len() >= 3
-        && numbers
-            .windows(2)
-            .all(|pair| matches!(pair, [one, next] if one + 1 == *next || years && one < next))
+    let numbers = numbers(row);
+    numbers.len() >= 3 && numbers.windows(2).all(|pair| matches!(pair, [one, next] if one + 1 == *next))
+}
+
+/// Whether a record has three or more years that rise, and no other numbers.
+fn are_years(row: &Row) -> bool {
+    let numbers = numbers(row);
+    numbers.len() >= 3 && numbers.is_sorted() && numbers.iter().all(|number| (1800..=2100).contains(number))
+}
+
+fn numbers(row: &Row) -> Vec<i64> {
+    row.cells.iter().filter_map(|cell| cell.value.trim().parse().ok()).collect()
 }
 
 /// Looks whether the header goes on: the records below have no value where all the

@@ -114,6 +114,9 @@ impl Sniffer<'_> {
         // With the line end the reading may be another.
         let reading = Reading::of(scored, &dialect, cut);
         let fit = Fit::of(&reading, &dialect);
+        if fit.regular < REGULAR {
+            self.doubts.push("many records have another number of fields than the others".to_owned());
+        }
         self.rows(&mut dialect, &reading, &fit);
         Ok(dialect)
     }
@@ -160,9 +163,6 @@ impl Sniffer<'_> {
             && self.written.delimiter.is_none()
         {
             return Err(nothing());
-        }
-        if fit.regular < REGULAR {
-            self.doubts.push("many records have another number of fields than the others".to_owned());
         }
         rivals.retain(|rival| rival.score >= best.score * AS_GOOD);
         rivals.sort_by(|one, other| other.score.total_cmp(&one.score));
@@ -227,11 +227,14 @@ impl Sniffer<'_> {
             dialect.quoting = Quoting::Anywhere;
             return;
         };
-        if self.written.escape.is_none() && dialect.escape == dialect.quote && has_pairs_of_backslashes(rows)
-        {
-            self.doubts.push(
-                "two backslashes within quotes may stand for one; they are taken as they are".to_owned(),
-            );
+        if self.written.escape.is_none() {
+            if dialect.escape != Some('\\') && has_pairs_of_backslashes(rows) {
+                let doubt = "two backslashes within quotes may stand for one; they are taken as they are";
+                self.doubts.push(doubt.to_owned());
+            }
+            if dialect.escape.is_some_and(|escape| escape == '"' && escape != quote) {
+                self.doubts.push("two \" within fields are taken for one; they may be two".to_owned());
+            }
         }
         let stray = rows
             .iter()

@@ -322,6 +322,15 @@ impl Written {
         self.sniff || self.encoding.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(AUTO))
     }
 
+    /// Whether an object may be in UTF-16 or UTF-32.
+    #[must_use]
+    pub fn may_be_wide(&self) -> bool {
+        let name = self.encoding.as_deref().unwrap_or(if self.sniff { AUTO } else { "UTF8" });
+        let known = encoding::known(name);
+        name.eq_ignore_ascii_case(AUTO)
+            || known.is_some_and(|name| name.starts_with("UTF-16") || name.starts_with("UTF-32"))
+    }
+
     /// Returns the dialect with what is left out as RFC 4180 says, and in UTF-8 where
     /// the encoding is to be found out.
     ///
