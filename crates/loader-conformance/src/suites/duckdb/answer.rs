@@ -17,7 +17,7 @@ pub(super) enum Answer {
 
 /// Parts of errors that are about the data (`DuckDB`'s `csv_error.cpp`, and what casts
 /// and compressed files say).
-const ABOUT_DATA: [&str; 21] = [
+const ABOUT_DATA: [&str; 24] = [
     "could not convert string",
     "error when converting column",
     "conversion error",
@@ -37,6 +37,9 @@ const ABOUT_DATA: [&str; 21] = [
     "is not a gzip stream",
     "quote",
     "too many",
+    "different schemas",
+    "open a compressed file",
+    "correct file compression",
     "mismatch",
     "invalid input error: csv",
 ];
