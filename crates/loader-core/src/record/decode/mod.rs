@@ -319,6 +319,3 @@ fn decode_whatwg(
     let surplus = remembered.len().saturating_sub(REMEMBERED);
     remembered.drain(..surplus);
 }
-
-#[cfg(test)]
-mod tests;
