@@ -244,15 +244,23 @@ fn decode_utf8(mut bytes: &[u8], last: bool, held: &mut Vec<u8>, out: &mut Sink<
 
 fn decode_single(mut bytes: &[u8], upper: &Upper, out: &mut Sink<'_>) {
     while !bytes.is_empty() {
-        let ascii = bytes.iter().position(|byte| !byte.is_ascii()).unwrap_or(bytes.len());
-        let (plain, rest) = bytes.split_at(ascii);
-        out.text(std::str::from_utf8(plain).unwrap_or_default());
-        let Some((byte, rest)) = rest.split_first() else { break };
-        let code = upper.get(usize::from(byte & 0x7f)).copied().unwrap_or_default();
-        match char::from_u32(u32::from(code)).filter(|character| *character != '\0') {
-            Some(character) => out.text(character.encode_utf8(&mut [0; 4])),
-            None => out.wrong(&[*byte]),
-        }
+        let decoded = out.decode(|text| {
+            for (at, byte) in bytes.iter().enumerate() {
+                if byte.is_ascii() {
+                    text.push(char::from(*byte));
+                    continue;
+                }
+                let code = upper.get(usize::from(byte & 0x7f)).copied().unwrap_or_default();
+                match char::from_u32(u32::from(code)).filter(|character| *character != '\0') {
+                    Some(character) => text.push(character),
+                    None => return at,
+                }
+            }
+            bytes.len()
+        });
+        let (_, rest) = bytes.split_at(decoded);
+        let Some((wrong, rest)) = rest.split_first() else { break };
+        out.wrong(&[*wrong]);
         bytes = rest;
     }
 }
@@ -311,6 +319,3 @@ fn decode_whatwg(
     let surplus = remembered.len().saturating_sub(REMEMBERED);
     remembered.drain(..surplus);
 }
-
-#[cfg(test)]
-mod tests;

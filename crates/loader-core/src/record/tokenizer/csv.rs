@@ -6,7 +6,7 @@
 use memchr::{memchr, memchr2};
 
 use super::marks::{LineEnds, Mark};
-use super::{Reading, View};
+use super::reading::{Reading, View};
 use crate::definition::dialect::{Dialect, Quoting, Trim};
 use crate::record::parsed::{Fault, Parsed, Written};
 

@@ -1,7 +1,7 @@
 //! Records of lines with fields at fixed places.
 
 use super::marks::LineEnds;
-use super::{Reading, View};
+use super::reading::{Reading, View};
 use crate::definition::dialect::{Dialect, FixedField, Ragged, Trim};
 use crate::record::parsed::{Fault, Parsed, Written};
 

@@ -17,6 +17,7 @@ mod buffer;
 mod csv;
 mod fixed;
 mod marks;
+mod reading;
 mod text;
 
 use self::buffer::Buffer;
@@ -24,6 +25,7 @@ pub(super) use self::buffer::Sink;
 use self::csv::Csv;
 use self::fixed::Fixed;
 use self::marks::{LineEnd, LineEnds};
+use self::reading::{Reading, View};
 use self::text::Text;
 use super::MAX_RECORD_BYTES;
 use super::parsed::{Fault, Parsed, Written};
@@ -44,59 +46,6 @@ pub(super) enum Step {
     More,
     /// There are no more.
     End,
-}
-
-/// What a format makes of the text at the beginning of a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reading {
-    /// A record, and where the next begins. `lines`: there may be line ends in it.
-    Record { content: usize, next: usize, fault: Option<Fault>, lines: bool },
-    /// The same, and the mark of the end was met. `empty`: there is no record.
-    Last { content: usize, next: usize, fault: Option<Fault>, lines: bool, empty: bool },
-    /// More text is needed. A record that is dropped may be dropped up to `resume`;
-    /// `amid` says that this is amid a field.
-    Partial { resume: usize, amid: bool },
-    /// The quote there does not end.
-    Unterminated { opened: usize },
-}
-
-/// The text from the beginning of a record.
-struct View<'a> {
-    rest: &'a str,
-    /// Whether nothing follows.
-    ended: bool,
-    /// Whether it begins amid a field.
-    amid: bool,
-    /// The longest record.
-    limit: usize,
-    /// How far after its opening a quote has to close.
-    window: usize,
-}
-
-impl View<'_> {
-    /// What begins before it can be decided on.
-    const fn safe(&self, lookahead: usize) -> usize {
-        if self.ended { self.rest.len() } else { self.rest.len().saturating_sub(lookahead) }
-    }
-
-    /// Where a quote has to be closed.
-    fn quote_until(&self, opened: usize) -> usize {
-        let until = opened.saturating_add(self.window);
-        if opened <= self.limit { until.min(self.limit) } else { until }
-    }
-
-    /// The beginning of the character there.
-    fn floor(&self, mut at: usize) -> usize {
-        while !self.rest.is_char_boundary(at) {
-            at -= 1;
-        }
-        at
-    }
-
-    /// The length of the character that begins there.
-    fn character_at(&self, at: usize) -> usize {
-        self.rest.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8)
-    }
 }
 
 #[derive(Debug, Clone)]

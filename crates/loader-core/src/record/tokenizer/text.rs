@@ -2,7 +2,7 @@
 //! `src/backend/commands/copyfromparse.c` of Postgres.
 
 use super::marks::{LineEnds, Mark};
-use super::{Reading, View};
+use super::reading::{Reading, View};
 use crate::definition::dialect::{Dialect, Trim};
 use crate::record::parsed::{Fault, Parsed, Written};
 
