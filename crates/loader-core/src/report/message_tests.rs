@@ -253,7 +253,22 @@ fn with_rejects(published: bool, failed: Vec<FailedObject>) -> RunFacts {
 fn a_load_that_left_rows_out_reads_like_this() {
     let message = compose(&occasion(Outcome::Succeeded, None), Some(&with_rejects(true, vec![])));
     assert_eq!((message.outcome, message.json["rejects"]["rows"].as_u64()), ("partial", Some(1_204)));
-    insta::assert_snapshot!(message.text, @"");
+    insta::assert_snapshot!(message.text, @r#"
+    year_2022: live, with rows left out
+
+    Rows: 3,994,699
+    Objects: 12,319 listed, 12,319 loaded, 0 skipped, 0 failed
+    Rejected rows: 1,204 of 3,995,903
+    - 1,200: column n: invalid input syntax for type bigint (22P02)
+    - 4: the record has too few fields (22P04)
+    Time: 1 min 23 s
+    Version: 4
+    Version before: 3, in databackup.year_2022
+    Run: abc
+
+    Next: look at what was left out: select key, line, column_name, sqlstate, error_message, row_text from loader.rejected_row where run_id = 'abc' order by key, line; to load them after all, start the state machine with {"export_rejects":"abc","table":"year_2022"} for a file of them, put it back corrected as replays/abc.csv in the work bucket, and start it with {"replay":"abc","table":"year_2022"}
+    Execution: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:load:abc
+    "#);
 }
 
 #[test]
@@ -266,5 +281,25 @@ fn a_load_with_too_many_rejects_reads_like_this() {
     };
     let facts = with_rejects(false, vec![bad_object()]);
     let message = compose(&occasion(Outcome::Failed, Some(failure)), Some(&facts));
-    insta::assert_snapshot!(message.text, @"");
+    insta::assert_snapshot!(message.text, @r#"
+    year_2022: load failed, live table untouched
+
+    Error: Loader.TooManyRejects in BuildIndexes
+    the run has rejected 1,204 rows, and 1,000 are tolerated in a run (reject_limits.run_rows)
+
+    Rows: 3,994,699
+    Objects: 12,319 listed, 12,318 loaded, 0 skipped, 1 failed
+    Rejected rows: 1,204 of 3,995,903, and 1,000 in failed objects
+    - 1,200: column n: invalid input syntax for type bigint (22P02)
+    - 4: the record has too few fields (22P04)
+    Time: 1 min 23 s
+
+    First failed objects:
+    - year_2022/x.csv, line 17, column n: the database refused a row: invalid input syntax for type bigint (Loader.BadRow)
+
+    Run: abc
+
+    Next: look at the rejected rows: select key, line, column_name, sqlstate, error_message, row_text from loader.rejected_row where run_id = 'abc' order by key, line; correct the objects, the definition of year_2022 or its reject_limits, then start the execution again with the same input for year_2022: what was loaded is kept.
+    Execution: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:load:abc
+    "#);
 }
