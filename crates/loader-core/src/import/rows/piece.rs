@@ -140,7 +140,7 @@ impl PieceMaker {
 
     /// Adds a record: as a row, or as a reject.
     pub(super) fn add(&mut self, record: &Parsed) {
-        let fault = record.fault().or_else(|| self.origin.mapping.check_width(record.width()));
+        let fault = record.fault().or_else(|| self.origin.mapping.check(record));
         if let Some(fault) = fault {
             self.refuse(record, None, fault.sqlstate(), fault.reason());
             return;
