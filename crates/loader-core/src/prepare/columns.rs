@@ -52,5 +52,5 @@ pub(super) async fn find(
     if live_exists {
         return Ok(Origin::Live { digest: live::digest(client, table).await? });
     }
-    Ok(Origin::Inferred(infer_columns::infer(source, asked).await?))
+    Ok(Origin::Inferred(infer_columns::infer(client, source, asked).await?))
 }

@@ -1,11 +1,14 @@
 //! Infers columns from the objects themselves.
 
+use tokio_postgres::Client;
+
 use super::columns::Asked;
 use crate::definition::dialect::copy::CopyDialect;
 use crate::definition::infer::Inference;
 use crate::definition::selection::Selection;
 use crate::definition::{ColumnDefinition, ColumnsFrom, ResolvedDefinition};
 use crate::error::{Error, ErrorName, Result};
+use crate::plan::settled;
 use crate::record::fields::fields;
 use crate::record::sample::sample;
 use crate::record::unpack::unpack;
@@ -24,10 +27,17 @@ const SAMPLED_RECORDS: usize = 2_000;
 /// Infers the columns from objects spread over the listing.
 ///
 /// # Errors
-/// `NoObjects` when there is nothing to look into; those of the source,
+/// `NoObjects` when there is nothing to look into; `DeliveryIncomplete`; those of the source,
 /// `HeaderMismatch`, `UnsupportedFormat`.
-pub(super) async fn infer(source: &dyn ObjectSource, asked: &Asked) -> Result<Vec<ColumnDefinition>> {
-    let selection = Selection::new(&unresolved(asked))?;
+pub(super) async fn infer(
+    client: &Client,
+    source: &dyn ObjectSource,
+    asked: &Asked,
+) -> Result<Vec<ColumnDefinition>> {
+    let unresolved = unresolved(asked);
+    // What is half there says half of what the table is.
+    settled::check(client, source, &unresolved).await?;
+    let selection = Selection::new(&unresolved)?;
     let mut candidates = Vec::new();
     let mut continuation = None;
     for _ in 0..SAMPLED_PAGES {
@@ -125,6 +135,7 @@ mod tests {
                 etag: String::new(),
                 size: at as u64,
                 version_id: None,
+                last_modified: None,
             })
             .collect()
     }

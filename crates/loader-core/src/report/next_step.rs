@@ -62,6 +62,9 @@ fn after_a_failed_load(failed: &Failed<'_>, again: &str) -> String {
         "Loader.InvalidDefinition" | "Loader.HeaderMismatch" => {
             format!("correct the definition of {table}, then start again.")
         }
+        "Loader.DeliveryIncomplete" => format!(
+            "see that the delivery is completed, or change `delivery` in the definition of {table}, then {again}."
+        ),
         "Loader.NoObjects" => "check that the delivery has arrived, then start again.".to_owned(),
         _ => format!("see to the cause above, then {again}; what was loaded is kept."),
     }

@@ -4,6 +4,7 @@
 
 mod cut_off;
 mod definitions;
+mod deliveries;
 mod engines;
 mod gates;
 mod groups;
