@@ -56,7 +56,9 @@ pub async fn ensure(client: &mut Client) -> Result<()> {
         .query_one(
             "select to_regclass('loader.kept_partition') is not null
                 and to_regnamespace('dataimport') is not null
-                and to_regnamespace('databackup') is not null",
+                and to_regnamespace('databackup') is not null
+                and exists (select 1 from pg_attribute
+                             where attrelid = to_regclass('loader.rejected_row') and attname = 'replayed_by')",
             &[],
         )
         .await

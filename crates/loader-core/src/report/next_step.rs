@@ -35,6 +35,9 @@ pub(super) fn after_failure(failed: &Failed<'_>) -> String {
         (_, RunKind::Rollback) => format!(
             "see to the cause above, then start the rollback of {table} again with the same input; nothing has changed."
         ),
+        (_, RunKind::Replay) => format!(
+            "see to the cause above, then start the replay for {table} again with the same input; nothing was loaded."
+        ),
         (_, RunKind::Load) => {
             let again = format!("start the execution again with the same input for {again}");
             after_a_failed_load(failed, &again)
