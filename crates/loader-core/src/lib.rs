@@ -27,4 +27,5 @@ pub mod report;
 pub mod rollback;
 pub mod source;
 mod succession;
+pub mod values;
 mod wording;

@@ -9,7 +9,7 @@ use super::failure::failure;
 use crate::catalog::{self, FactKind};
 use crate::definition::drift::Filled;
 use crate::definition::values::ColumnValues;
-use crate::definition::{ColumnDefinition, ResolvedColumn};
+use crate::definition::{BaseType, ColumnDefinition, ResolvedColumn};
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::{Identifier, QualifiedName};
 
@@ -233,25 +233,7 @@ pub async fn loadable_columns(
     relation: &QualifiedName,
 ) -> Result<Vec<ResolvedColumn>> {
     let rows = client
-        .query(
-            "with recursive base as (
-                 select attnum, atttypid as typid from pg_attribute
-                  where attrelid = to_regclass($1) and attnum > 0 and not attisdropped
-                  union all
-                 select base.attnum, typbasetype from base join pg_type on pg_type.oid = base.typid
-                  where typtype = 'd')
-             select attname::text,
-                    format_type(atttypid, atttypmod),
-                    not (atthasdef or attidentity <> ''),
-                    bool_or(typcategory = 'S' and typtype <> 'd')
-               from pg_attribute
-               join base using (attnum)
-               join pg_type on pg_type.oid = base.typid
-              where attrelid = to_regclass($1) and attgenerated = ''
-              group by attnum, attname, atttypid, atttypmod, atthasdef, attidentity
-              order by attnum",
-            &[&relation.to_string()],
-        )
+        .query(LOADABLE_COLUMNS, &[&relation.to_string()])
         .await
         .map_err(|error| failure("reading the columns of the table", &error))?;
     rows.iter()
@@ -268,10 +250,47 @@ pub async fn loadable_columns(
                 values: ColumnValues::default(),
                 required: row.get(2),
                 is_text: row.get(3),
+                base: BaseType {
+                    name: row.get(4),
+                    modified: row.get(5),
+                    nullable: row.get(6),
+                    has_default: !row.get::<_, bool>(2),
+                    checked: row.get(7),
+                    any_character: row.get(8),
+                },
             })
         })
         .collect()
 }
+
+/// The modifier -1 has the name of `bpchar` written as it is: as `character` it would
+/// be `character(1)`, and a cast to that cuts in silence (`format_type_extended` in
+/// `src/backend/utils/adt/format_type.c` of Postgres).
+const LOADABLE_COLUMNS: &str = "
+    with recursive base as (
+        select attnum, atttypid as typid, atttypmod as typmod, attnotnull as filled, false as checked
+          from pg_attribute
+         where attrelid = to_regclass($1) and attnum > 0 and not attisdropped and attgenerated = ''
+         union all
+        select base.attnum, typbasetype, typtypmod, filled or typnotnull,
+               checked or exists (select from pg_constraint where contypid = typid and contype = 'c')
+          from base join pg_type on pg_type.oid = base.typid
+         where typtype = 'd')
+    select attname::text,
+           format_type(atttypid, atttypmod),
+           not (atthasdef or attidentity <> ''),
+           typcategory = 'S',
+           format_type(typid, -1),
+           format_type(typid, typmod),
+           not filled,
+           checked,
+           pg_encoding_to_char(encoding) = 'UTF8'
+      from base
+      join pg_type on pg_type.oid = base.typid and typtype <> 'd'
+      join pg_attribute using (attnum)
+      join pg_database on datname = current_database()
+     where attrelid = to_regclass($1)
+     order by attnum";
 
 /// Whether the table is there.
 ///

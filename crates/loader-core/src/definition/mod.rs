@@ -20,7 +20,7 @@ use self::dialect::Written;
 use self::drift::{Metadata, MissingColumns, UnknownColumns};
 use self::gates::Gates;
 use self::rejects::{OnReject, RejectLimits};
-pub use self::resolved::{ColumnsFrom, ResolvedColumn, ResolvedDefinition};
+pub use self::resolved::{BaseType, ColumnsFrom, ResolvedColumn, ResolvedDefinition};
 use self::values::ColumnValues;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;

@@ -49,6 +49,28 @@ pub struct ResolvedColumn {
     pub required: bool,
     /// Whether a quoted empty value is a value of the type; otherwise it is NULL.
     pub is_text: bool,
+    /// What the database says of its type.
+    #[serde(default)]
+    pub base: BaseType,
+}
+
+/// The type of a column under all domains, and what the column itself demands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseType {
+    /// The type without modifiers, such as `numeric`: what a text is cast to before it
+    /// is assigned to the column.
+    pub name: String,
+    /// The type with its modifiers, such as `numeric(10,2)`.
+    pub modified: String,
+    /// Whether the column takes NULL.
+    pub nullable: bool,
+    /// Whether it has a value of its own where none is given: a default or an identity.
+    #[serde(default)]
+    pub has_default: bool,
+    /// Whether a domain checks its values.
+    pub checked: bool,
+    /// Whether the database has every character there is, as its encoding is UTF8.
+    pub any_character: bool,
 }
 
 /// What a run works with: every question answered.

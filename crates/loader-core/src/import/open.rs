@@ -176,6 +176,7 @@ impl Opener {
             .map(|column| HeaderColumn {
                 name: &column.name,
                 header: column.header.as_deref(),
+                aliases: &column.aliases,
                 required: column.required,
             })
             .collect();

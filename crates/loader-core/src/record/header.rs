@@ -1,10 +1,10 @@
 //! Reads a header and maps it to the columns of a table.
 
-use std::collections::HashMap;
-
 use super::encoding;
 use super::fields::fields;
+use super::naming::{Found, find_columns};
 use crate::definition::dialect::copy::CopyDialect;
+use crate::definition::drift::UnknownColumns;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
 
@@ -19,6 +19,8 @@ pub struct HeaderColumn<'a> {
     pub name: &'a Identifier,
     /// What the header calls it, where the definition says so.
     pub header: Option<&'a str>,
+    /// Other names that headers have for it.
+    pub aliases: &'a [String],
     /// Whether every object must have it.
     pub required: bool,
 }
@@ -43,40 +45,71 @@ pub fn cells(record: &[u8], dialect: &CopyDialect) -> Result<Vec<String>> {
 
 /// Maps a header to columns, and returns them in the order of the header.
 ///
-/// A cell is the column whose definition gives it as header, else the one of
-/// that name, else the one that [`Identifier::from_header`] makes of it; the
-/// surest matches go first. Where a cell repeats, the number that inference
-/// gives it (`_2`) finds its column.
+/// How a cell finds its column is said at [`find_columns`].
 ///
 /// # Errors
 /// `HeaderMismatch` for cells without a column, two cells for one column, and
 /// required columns without a cell. It shows names of the header only where
 /// some of it matches: else it may be no header, and its cells values.
 pub fn map_header(cells: &[String], columns: &[HeaderColumn<'_>]) -> Result<Vec<Identifier>> {
+    let found = fit(cells, columns, UnknownColumns::Fail)?;
+    Ok(found
+        .iter()
+        .filter_map(|found| match found {
+            Found::Column(at) => columns.get(*at).map(|column| column.name.clone()),
+            Found::Nothing | Found::Taken | Found::Ambiguous => None,
+        })
+        .collect())
+}
+
+/// Finds the column of each cell, and makes sure that what is left on both sides may
+/// be left.
+///
+/// # Errors
+/// `HeaderMismatch`, as [`map_header`] says.
+pub(super) fn fit(
+    cells: &[String],
+    columns: &[HeaderColumn<'_>],
+    unknown: UnknownColumns,
+) -> Result<Vec<Found>> {
     let found = find_columns(cells, columns);
-    if !found.iter().any(|found| matches!(found, Found::Column(_))) {
+    if !columns.is_empty() && !found.iter().any(|found| matches!(found, Found::Column(_))) {
         return Err(mismatch(&format!(
             "no header matches a column; is the first line a header, and the delimiter right? \
              expected: {}",
             list(columns.iter().map(expected_header))
         )));
     }
-    let mut problems = Vec::new();
-    let with = |wanted: &Found| {
-        cells
+    let with = |wanted: &[Found]| {
+        let names: Vec<&str> = cells
             .iter()
             .zip(&found)
-            .filter(|(_, found)| *found == wanted)
+            .filter(|(_, found)| wanted.contains(found))
             .map(|(cell, _)| cell.as_str())
-            .collect::<Vec<_>>()
+            .collect();
+        (!names.is_empty()).then(|| list(names))
     };
-    let unknown = with(&Found::Nothing);
-    if !unknown.is_empty() {
-        problems.push(format!("without a column: {}", list(unknown)));
+    let mut problems = Vec::new();
+    match unknown {
+        UnknownColumns::Fail => {
+            problems.extend(with(&[Found::Nothing]).map(|names| format!("without a column: {names}")));
+            problems.extend(
+                with(&[Found::Taken, Found::Ambiguous])
+                    .map(|names| format!("a second time for the same column: {names}")),
+            );
+        }
+        UnknownColumns::Add => problems.extend(with(&[Found::Nothing, Found::Taken]).map(|names| {
+            format!(
+                "without a column, as no object that was looked into before the load has them: {names} \
+                 (name them in the definition, or set unknown_columns to ignore)"
+            )
+        })),
+        UnknownColumns::Ignore => {}
     }
-    let repeated = with(&Found::Taken);
-    if !repeated.is_empty() {
-        problems.push(format!("a second time for the same column: {}", list(repeated)));
+    if unknown != UnknownColumns::Fail {
+        problems.extend(
+            with(&[Found::Ambiguous]).map(|names| format!("like another one for the same column: {names}")),
+        );
     }
     let missing: Vec<&str> = (0..)
         .zip(columns)
@@ -92,76 +125,14 @@ pub fn map_header(cells: &[String], columns: &[HeaderColumn<'_>]) -> Result<Vec<
             problems.join("; ")
         )));
     }
-    Ok(found
-        .iter()
-        .filter_map(|found| match found {
-            Found::Column(at) => columns.get(*at).map(|column| column.name.clone()),
-            Found::Nothing | Found::Taken => None,
-        })
-        .collect())
-}
-
-/// What was found for a cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Found {
-    Nothing,
-    /// Only columns that other cells have.
-    Taken,
-    /// The column at this place.
-    Column(usize),
-}
-
-fn find_columns(cells: &[String], columns: &[HeaderColumn<'_>]) -> Vec<Found> {
-    let mut by_header: HashMap<&str, Vec<usize>> = HashMap::new();
-    let mut by_name: HashMap<&str, usize> = HashMap::new();
-    for (at, column) in columns.iter().enumerate() {
-        by_name.insert(column.name.as_str(), at);
-        if let Some(header) = column.header {
-            by_header.entry(header.trim()).or_default().push(at);
-        }
-    }
-    let plain: Vec<Identifier> =
-        (1..).zip(cells).map(|(position, cell)| Identifier::from_header(cell, position)).collect();
-    let unique = Identifier::all_from_header(cells);
-    let names = [
-        cells.iter().map(String::as_str).collect::<Vec<_>>(),
-        plain.iter().map(Identifier::as_str).collect(),
-        unique.iter().map(Identifier::as_str).collect(),
-    ];
-
-    let mut found = vec![Found::Nothing; cells.len()];
-    let mut taken = vec![false; columns.len()];
-    let mut offer = |found: &mut Found, candidates: &[usize]| {
-        if matches!(found, Found::Column(_)) || candidates.is_empty() {
-            return;
-        }
-        *found = Found::Taken;
-        for candidate in candidates {
-            if let Some(taken) = taken.get_mut(*candidate)
-                && !*taken
-            {
-                *taken = true;
-                *found = Found::Column(*candidate);
-                return;
-            }
-        }
-    };
-    for (found, cell) in found.iter_mut().zip(cells) {
-        offer(found, by_header.get(cell.as_str()).map_or(&[], Vec::as_slice));
-    }
-    for names in names {
-        for (found, name) in found.iter_mut().zip(names) {
-            offer(found, by_name.get(name).map_or(&[], std::slice::from_ref));
-        }
-    }
-    found
+    Ok(found)
 }
 
 fn expected_header<'a>(column: &HeaderColumn<'a>) -> &'a str {
-    column.header.unwrap_or(column.name.as_str())
+    column.header.or(column.aliases.first().map(String::as_str)).unwrap_or(column.name.as_str())
 }
 
-fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+pub(super) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
     let mut shown: Vec<String> = names.iter().take(SHOWN_NAMES).map(|name| show(name)).collect();
     if names.len() > SHOWN_NAMES {
@@ -182,7 +153,7 @@ fn show(name: &str) -> String {
     format!("`{shown}`")
 }
 
-fn mismatch(message: &str) -> Error {
+pub(super) fn mismatch(message: &str) -> Error {
     Error::new(ErrorName::HeaderMismatch, message)
 }
 
@@ -208,7 +179,12 @@ mod tests {
             .collect();
         let columns: Vec<HeaderColumn<'_>> = columns
             .iter()
-            .map(|(name, header, required)| HeaderColumn { name, header: *header, required: *required })
+            .map(|(name, header, required)| HeaderColumn {
+                name,
+                header: *header,
+                aliases: &[],
+                required: *required,
+            })
             .collect();
         let cells = cells(header.as_bytes(), &CopyDialect::default()).unwrap();
         match map_header(&cells, &columns) {

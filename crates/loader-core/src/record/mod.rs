@@ -17,6 +17,8 @@ mod gzip;
 pub mod header;
 pub mod locate;
 mod magic;
+pub mod mapping;
+mod naming;
 pub mod parsed;
 pub mod reader;
 pub mod sample;

@@ -1,0 +1,57 @@
+//! The statement with which rows go through SQL expressions.
+//!
+//! The texts of a chunk are sent as one array for each field, and become columns of a
+//! row source named `record`. An expression knows them by name; its own field is
+//! `value`, in a row source of its own, so that no field of that name is in its way.
+
+use crate::identifier::QualifiedName;
+use crate::record::mapping::{From, MappedColumn, Mapping};
+
+/// Writes the statement that inserts rows. Its parameters are arrays of text, one for
+/// each of [`Mapping::carried`], in that order.
+///
+/// A text is cast to the column's type without modifiers, and the insert assigns it: an
+/// explicit cast to `varchar(4)` cuts in silence, an assignment refuses (`PostgreSQL`
+/// documentation, "Character Types").
+///
+/// Each expression is a query of its own within a lateral one. So a function that
+/// returns no row makes NULL of it and does not drop the record, one that returns two
+/// fails, and an aggregate over the records is refused by the database.
+#[must_use]
+pub fn insert(into: &QualifiedName, mapping: &Mapping) -> String {
+    let mut arrays = Vec::new();
+    let mut names = Vec::new();
+    for (at, carried) in (1..).zip(mapping.carried()) {
+        arrays.push(format!("${at}::text[]"));
+        names.push(carried.name.to_string());
+    }
+    let mut targets = Vec::new();
+    let mut selected = Vec::new();
+    let mut lateral = Vec::new();
+    for (at, column) in (1..).zip(&mapping.columns) {
+        targets.push(column.name.to_string());
+        match (&column.from, &column.expression) {
+            (From::Sql, Some(expression)) => {
+                selected.push(format!("expression_{at}._loader_{at}"));
+                lateral.push(laterally(at, column, expression));
+            }
+            _ => selected.push(format!("record.{}::{}", column.name, column.base_type)),
+        }
+    }
+    format!(
+        "insert into {into} ({})\nselect {}\n  from unnest({}) as record({}){}",
+        targets.join(", "),
+        selected.join(", "),
+        arrays.join(", "),
+        names.join(", "),
+        lateral.concat()
+    )
+}
+
+/// The line end keeps a comment at the end of the expression from what follows.
+fn laterally(at: usize, column: &MappedColumn, expression: &str) -> String {
+    format!(
+        "\n cross join lateral (select (select ({expression}\n)::{} from (select record.{} as value) as own) as _loader_{at}) as expression_{at}",
+        column.base_type, column.name
+    )
+}
