@@ -106,7 +106,7 @@ fn refusal(error: &tokio_postgres::Error) -> Option<Refusal> {
 /// Finds the column whose text is no value of its type.
 async fn blame(transaction: &Transaction<'_>, row: &TableRow) -> Result<Option<String>> {
     let doing = "looking for the column that is at fault";
-    for (column, value) in row.way.mapping.carried().zip(&row.values) {
+    for ((column, base_type), value) in row.way.columns.iter().zip(&row.values) {
         if value.is_none() {
             continue;
         }
@@ -114,14 +114,14 @@ async fn blame(transaction: &Transaction<'_>, row: &TableRow) -> Result<Option<S
             .batch_execute("savepoint probe")
             .await
             .map_err(|error| failure(doing, &error))?;
-        let probe = format!("select $1::text::{}", column.base_type);
+        let probe = format!("select $1::text::{base_type}");
         let refused = transaction.query_one(&probe, &[value]).await.is_err();
         transaction
             .batch_execute("rollback to savepoint probe; release savepoint probe")
             .await
             .map_err(|error| failure(doing, &error))?;
         if refused {
-            return Ok(Some(column.name.as_str().to_owned()));
+            return Ok(Some(column.clone()));
         }
     }
     Ok(None)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::rejected::{Reading, Refusal, Rejected};
-use crate::definition::ResolvedDefinition;
+use crate::definition::{ResolvedColumn, ResolvedDefinition};
 use crate::definition::dialect::Dialect;
 use crate::definition::drift::Metadata;
 use crate::error::Result;
@@ -20,8 +20,26 @@ const NOW: &str = "now";
 
 /// How rows get into the table: a statement with one array for each value of a row.
 pub(super) struct Way {
-    pub(super) mapping: Mapping,
     pub(super) statement: String,
+    /// Whose values they are, each with the type that it has to be.
+    pub(super) columns: Vec<(String, String)>,
+    /// How the fields of a record become the values, where they come from one.
+    mapping: Option<Mapping>,
+}
+
+impl Way {
+    fn of(table: &QualifiedName, mapping: Mapping) -> Self {
+        let columns = mapping
+            .carried()
+            .map(|column| (column.name.as_str().to_owned(), column.base_type.clone()))
+            .collect();
+        Self { statement: expression::insert(table, &mapping), columns, mapping: Some(mapping) }
+    }
+
+    /// Says why a record of so many fields is none of these rows.
+    pub(super) fn check_width(&self, width: usize) -> Option<Fault> {
+        self.mapping.as_ref()?.check_width(width)
+    }
 }
 
 /// A row for the table: the statement that takes it, and its values for that.
@@ -58,11 +76,44 @@ impl<'a> Ways<'a> {
         if let Some(way) = self.made.get(key) {
             return Ok(Arc::clone(way));
         }
-        let mapping = Mapping::of(header, dialect, self.definition, key)?;
-        let statement = expression::insert(self.table, &mapping);
-        let way = Arc::new(Way { mapping, statement });
+        let way = Arc::new(Way::of(self.table, Mapping::of(header, dialect, self.definition, key)?));
         self.made.insert(key.to_owned(), Arc::clone(&way));
         Ok(way)
+    }
+
+    /// Makes a row of values that are those of the table already.
+    pub(super) fn by_column(&mut self, values: &[(String, Option<String>)]) -> TableRow {
+        let names: Vec<&str> = values.iter().map(|(name, _)| name.as_str()).collect();
+        let columns: Vec<&ResolvedColumn> =
+            self.definition.columns.iter().filter(|column| names.contains(&column.name.as_str())).collect();
+        let way = self.made.entry(format!("\0{}", names.join("\0"))).or_insert_with(|| {
+            let listed = |part: &dyn Fn(&ResolvedColumn) -> String| -> String {
+                columns.iter().map(|column| part(column)).collect::<Vec<_>>().join(", ")
+            };
+            let mut number = 0;
+            let statement = format!(
+                "insert into {} ({}) overriding system value\nselect {}\n  from unnest({}) as record({})",
+                self.table,
+                listed(&|column| column.name.to_string()),
+                listed(&|column| format!("record.{}::{}", column.name, column.base.name)),
+                columns
+                    .iter()
+                    .map(|_| {
+                        number += 1;
+                        format!("${number}::text[]")
+                    })
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                listed(&|column| column.name.to_string()),
+            );
+            let columns = columns
+                .iter()
+                .map(|column| (column.name.as_str().to_owned(), column.base.name.clone()))
+                .collect();
+            Arc::new(Way { statement, columns, mapping: None })
+        });
+        let value = |wanted: &str| values.iter().find(|(name, _)| name == wanted)?.1.clone();
+        TableRow { way: Arc::clone(way), values: columns.iter().map(|column| value(column.name.as_str())).collect() }
     }
 
     /// Makes a row of fields.
@@ -74,7 +125,7 @@ impl<'a> Ways<'a> {
     ) -> Result<TableRow, Refusal> {
         let mut scratch = String::new();
         let mut values = Vec::new();
-        for column in way.mapping.carried() {
+        for column in way.mapping.iter().flat_map(Mapping::carried) {
             values.push(match &column.from {
                 From::Field(at) => {
                     let text = field(*at).unwrap_or(Text { value: "", written: Written::Absent });
@@ -109,7 +160,11 @@ impl<'a> Ways<'a> {
 ///
 /// # Errors
 /// Why it is not one sound record.
-pub(super) fn read_again(rejected: &Rejected, reading: &Reading, mapping: &Mapping) -> Result<Parsed, Refusal> {
+pub(super) fn read_again(
+    rejected: &Rejected,
+    reading: &Reading,
+    check_width: impl Fn(usize) -> Option<Fault>,
+) -> Result<Parsed, Refusal> {
     let Some(text) = &rejected.text else {
         return Err(Refusal::Untried(
             "its text was not kept (reject_text), so give its values in a file to load it again".to_owned(),
@@ -134,7 +189,7 @@ pub(super) fn read_again(rejected: &Rejected, reading: &Reading, mapping: &Mappi
             reason: "its text is not one record".to_owned(),
         });
     };
-    match record.fault().or_else(|| mapping.check_width(record.width())) {
+    match record.fault().or_else(|| check_width(record.width())) {
         Some(fault) => Err(again(fault)),
         None => Ok(record),
     }

@@ -2,14 +2,13 @@
 //! rejects.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use tokio_postgres::Transaction;
 
 use super::file::{Corrected, dialect, definition_of_file};
 use super::loading::insert;
 use super::rejected::{self, Reading, Refusal, Rejected, Tried};
-use super::rows::{TableRow, Way, Ways, read_again};
+use super::rows::{TableRow, Ways, read_again};
 use super::invalid;
 use crate::definition::ResolvedDefinition;
 use crate::error::Result;
@@ -101,7 +100,7 @@ impl<'a> Work<'a> {
 
     fn as_it_is(&self, ways: &mut Ways<'_>, rejected: &Rejected) -> Result<TableRow, Refusal> {
         if let Some(values) = &rejected.values {
-            return Ok(by_column(self.table, values));
+            return Ok(ways.by_column(values));
         }
         let untried = |why: &str| Refusal::Untried(why.to_owned());
         let Some(reading) = self.readings.get(&rejected.key) else {
@@ -110,7 +109,7 @@ impl<'a> Work<'a> {
         let way = ways
             .of(&rejected.key, reading.header.as_deref(), &reading.dialect)
             .map_err(|error| untried(&error.message))?;
-        let record = read_again(rejected, reading, &way.mapping)?;
+        let record = read_again(rejected, reading, |width| way.check_width(width))?;
         ways.row(&way, rejected, |at| record.field(at))
     }
 
