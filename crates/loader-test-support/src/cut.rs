@@ -87,7 +87,8 @@ async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_lost: watch
         let Some(answer) = chunk.get(..read).filter(|answer| !answer.is_empty()) else { return };
         if *is_lost.borrow() {
             tail.extend_from_slice(answer);
-            if tail.len() > READY.len() && tail[tail.len() - 1 - READY.len()..].starts_with(&READY) {
+            // Its last byte says how the transaction is.
+            if tail.split_last().is_some_and(|(_, before)| before.ends_with(&READY)) {
                 return;
             }
         } else if to.write_all(answer).await.is_err() {

@@ -175,7 +175,9 @@ pub(crate) async fn check_referring_keys(
     candidate: &Candidate,
 ) -> Result<Vec<GateFigure>> {
     let mut figures = gate::check_incoming_keys(client, subject).await?;
-    if !catalog::is_partitioned(client, live).await? {
+    // A merge has one staging table for all partitions; the live ones stay as they are.
+    let staging = catalog::get(client, &candidate.name).await?;
+    if !catalog::is_partitioned(client, live).await? || !catalog::is_partitioned(client, staging).await? {
         return Ok(figures);
     }
     for (live, candidate) in successions(client, live, candidate).await? {

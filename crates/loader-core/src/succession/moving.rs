@@ -242,7 +242,7 @@ pub(crate) async fn rename_whole(
         statements.push(format!("alter index {} rename to {}", here(&name), away(&name, oid)));
     }
     for Sequence { oid, name, .. } in
-        catalog::sequences(transaction, oid).await?.into_iter().filter(|sequence| sequence.is_identity())
+        catalog::sequences(transaction, oid).await?.into_iter().filter(Sequence::is_identity)
     {
         statements.push(format!("alter sequence {name} rename to {}", away(&name.name, oid)));
     }
