@@ -11,6 +11,7 @@
 //! Postgres. So Postgres stays the judge of every row; nothing is dropped or
 //! repaired here, but for line ends.
 
+mod decode;
 pub(crate) mod encoding;
 pub mod fields;
 mod gzip;
@@ -20,10 +21,12 @@ mod magic;
 pub mod mapping;
 mod naming;
 pub mod parsed;
+pub mod parser;
 pub mod reader;
 pub mod sample;
 mod scanner;
 pub mod splitter;
+mod tokenizer;
 pub mod unpack;
 
 pub use self::reader::{Record, RecordReader};

@@ -61,6 +61,10 @@ pub enum Fault {
     TooFewFields,
     /// It has more fields than it should.
     TooManyFields,
+    /// The mark of the end of COPY's text format stands amid it.
+    MisplacedEnd,
+    /// It stands behind the mark of the end of COPY's text format.
+    AfterEnd,
 }
 
 impl Fault {
@@ -70,9 +74,12 @@ impl Fault {
         match self {
             Self::Encoding | Self::Nul => "22021",
             Self::TooLong => "54000",
-            Self::UnterminatedQuote | Self::TextAfterQuote | Self::TooFewFields | Self::TooManyFields => {
-                "22P04"
-            }
+            Self::UnterminatedQuote
+            | Self::TextAfterQuote
+            | Self::TooFewFields
+            | Self::TooManyFields
+            | Self::MisplacedEnd
+            | Self::AfterEnd => "22P04",
         }
     }
 
@@ -87,6 +94,8 @@ impl Fault {
             Self::TooLong => "the record is longer than a row can be",
             Self::TooFewFields => "the record has too few fields",
             Self::TooManyFields => "the record has too many fields",
+            Self::MisplacedEnd => "the mark of the end of the data, \\., stands amid the record",
+            Self::AfterEnd => "the record stands behind the mark of the end of the data, \\.",
         }
     }
 }
@@ -101,6 +110,26 @@ pub struct Text<'a> {
 }
 
 impl Parsed {
+    /// Forgets the record.
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+        self.ends.clear();
+        self.raw.clear();
+        self.cut = false;
+        self.fault = None;
+    }
+
+    /// Forgets the fields.
+    pub(super) fn clear_fields(&mut self) {
+        self.text.clear();
+        self.ends.clear();
+    }
+
+    /// Ends a field at the end of the text.
+    pub(super) fn end_field(&mut self, written: Written) {
+        self.ends.push(End { at: self.text.len(), written });
+    }
+
     /// Returns how many fields there are.
     #[must_use]
     pub fn width(&self) -> usize {

@@ -1,0 +1,222 @@
+//! Decoded text that has come and is not read yet, with its place in the object.
+
+use std::collections::VecDeque;
+use std::fmt::Write;
+
+use memchr::{memchr, memchr3, memrchr};
+
+use super::MAX_RAW_BYTES;
+use super::marks::Lines;
+use crate::record::parsed::{Fault, Parsed};
+
+/// The longest run of bytes that is one wrong character in some encoding.
+const MAX_WRONG_BYTES: usize = 8;
+
+/// How many wrong characters of a line are shown as the bytes that they are.
+const WRONG_SHOWN: usize = 256;
+
+/// Text that has come.
+pub(super) struct Buffer {
+    text: String,
+    /// Where the text begins that is not read yet.
+    at: usize,
+    /// How much text there was before.
+    before: u64,
+    wrong: VecDeque<Wrong>,
+    /// How many of them are on the last line.
+    wrong_on_line: usize,
+    last_nul: Option<u64>,
+    line: u64,
+    last_line: u64,
+    lines: Lines,
+    /// What a record may end in begins with these.
+    firsts: [u8; 2],
+}
+
+/// Bytes that are no character; the text has a replacement character for them.
+#[derive(Debug, Clone, Copy)]
+struct Wrong {
+    at: u64,
+    bytes: [u8; MAX_WRONG_BYTES],
+    length: usize,
+}
+
+/// Takes what is decoded.
+pub(in crate::record) struct Sink<'a> {
+    buffer: &'a mut Buffer,
+}
+
+impl Sink<'_> {
+    /// Takes text.
+    pub(in crate::record) fn text(&mut self, text: &str) {
+        self.decode(|buffer| buffer.push_str(text));
+    }
+
+    /// Takes what is appended to the text.
+    pub(in crate::record) fn decode<T>(&mut self, append: impl FnOnce(&mut String) -> T) -> T {
+        let buffer = &mut *self.buffer;
+        let from = buffer.text.len();
+        let value = append(&mut buffer.text);
+        if let Some(nul) = buffer.text.as_bytes().get(from..).and_then(|new| memrchr(0, new)) {
+            buffer.last_nul = Some(buffer.before + (from + nul) as u64);
+        }
+        value
+    }
+
+    /// Takes bytes that are no character.
+    pub(in crate::record) fn wrong(&mut self, bytes: &[u8]) {
+        self.buffer.push_wrong(bytes);
+    }
+}
+
+impl Buffer {
+    /// Makes a buffer; line ends may begin with `firsts`.
+    pub(super) fn new(firsts: [u8; 2]) -> Self {
+        Self {
+            text: String::new(),
+            at: 0,
+            before: 0,
+            wrong: VecDeque::new(),
+            wrong_on_line: 0,
+            last_nul: None,
+            line: 1,
+            last_line: 1,
+            lines: Lines::default(),
+            firsts,
+        }
+    }
+
+    /// Makes room for more text by forgetting what is read.
+    pub(super) fn sink(&mut self) -> Sink<'_> {
+        if self.at > 0 {
+            self.text.drain(..self.at);
+            self.before += self.at as u64;
+            self.at = 0;
+        }
+        Sink { buffer: self }
+    }
+
+    /// The text that is not read yet.
+    pub(super) fn rest(&self) -> &str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    /// The beginning of the character of it that stands there; its length if it is
+    /// shorter.
+    pub(super) fn floor(&self, at: usize) -> usize {
+        let rest = self.rest();
+        let mut at = at.min(rest.len());
+        while !rest.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    }
+
+    /// Where it begins in the whole text.
+    pub(super) const fn offset(&self) -> u64 {
+        self.before + self.at as u64
+    }
+
+    /// The line on which it begins.
+    pub(super) const fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// The line on which what is read ends.
+    pub(super) const fn last_line(&self) -> u64 {
+        self.last_line
+    }
+
+    /// Passes over text.
+    pub(super) fn advance(&mut self, length: usize) {
+        let passed = self.text.as_bytes().get(self.at..self.at + length).unwrap_or_default();
+        let line = self.line;
+        // Half a line end may be counted back.
+        self.line = line.wrapping_add(self.lines.count(passed));
+        let ended = matches!(passed.last(), Some(b'\n' | b'\r'));
+        // The second half of a line end is all that there may be.
+        self.last_line = (self.line - u64::from(ended)).max(line);
+        self.pass(length);
+    }
+
+    /// Passes over `content` bytes without a line end, and the line end up to `next`.
+    pub(super) fn advance_line(&mut self, content: usize, next: usize) {
+        self.last_line = self.line;
+        self.line += u64::from(next > content);
+        self.lines = Lines::default();
+        self.pass(next);
+    }
+
+    fn pass(&mut self, length: usize) {
+        self.at += length;
+        let offset = self.offset();
+        while self.wrong.front().is_some_and(|wrong| wrong.at < offset) {
+            self.wrong.pop_front();
+        }
+    }
+
+    fn push_wrong(&mut self, bytes: &[u8]) {
+        let from = self.wrong.back().map_or(0, |last| last.at.saturating_sub(self.before));
+        let since = usize::try_from(from).ok().and_then(|from| self.text.as_bytes().get(from..));
+        let [first, second] = self.firsts;
+        if since.is_some_and(|since| memchr3(b'\n', first, second, since).is_some()) {
+            self.wrong_on_line = 0;
+        }
+        let at = self.before + self.text.len() as u64;
+        self.text.push(char::REPLACEMENT_CHARACTER);
+        self.wrong_on_line += 1;
+        if self.wrong_on_line <= WRONG_SHOWN {
+            let mut kept = [0; MAX_WRONG_BYTES];
+            let length = bytes.len().min(MAX_WRONG_BYTES);
+            for (kept, byte) in kept.iter_mut().zip(bytes) {
+                *kept = *byte;
+            }
+            self.wrong.push_back(Wrong { at, bytes: kept, length });
+        }
+    }
+
+    /// Writes the beginning of the text as it stands in the object: up to `content`, or
+    /// to the most that is kept. Bytes that are no text come as `\x` and two digits.
+    /// Returns what is wrong with the `content`.
+    pub(super) fn write_raw(&self, record: &mut Parsed, content: usize) -> Option<Fault> {
+        let rest = self.rest();
+        let (start, end) = (self.offset(), self.offset() + content as u64);
+        let wrong = self.wrong.front().is_some_and(|wrong| wrong.at < end);
+        let nul = self.last_nul.is_some_and(|last| last >= start)
+            && rest.as_bytes().get(..content).is_some_and(|content| memchr(0, content).is_some());
+        let mut kept = content;
+        record.cut = content > MAX_RAW_BYTES;
+        if record.cut {
+            kept = self.floor(MAX_RAW_BYTES);
+        }
+        let kept = rest.get(..kept).unwrap_or_default();
+        if wrong || nul {
+            self.write_marked(&mut record.raw, kept);
+        } else {
+            record.raw.push_str(kept);
+        }
+        match (wrong, nul) {
+            (true, _) => Some(Fault::Encoding),
+            (false, true) => Some(Fault::Nul),
+            (false, false) => None,
+        }
+    }
+
+    fn write_marked(&self, raw: &mut String, kept: &str) {
+        let mut wrong = self.wrong.iter().peekable();
+        for (at, character) in kept.char_indices() {
+            let offset = self.offset() + at as u64;
+            let mut bytes: &[u8] = if character == '\0' { &[0] } else { &[] };
+            if let Some(here) = wrong.next_if(|wrong| wrong.at == offset) {
+                bytes = here.bytes.get(..here.length).unwrap_or_default();
+            }
+            if bytes.is_empty() {
+                raw.push(character);
+            }
+            for byte in bytes {
+                // Writing into a text can't fail.
+                _ = write!(raw, "\\x{byte:02x}");
+            }
+        }
+    }
+}
