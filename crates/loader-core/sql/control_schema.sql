@@ -181,3 +181,21 @@ alter table loader.rejected_row
     add column if not exists replayed_at timestamptz,
     -- The last replay that has tried it and was refused.
     add column if not exists tried_by text;
+
+-- Since 0.3.
+
+alter table loader.rejected_row
+    -- The record's number in its object, from 1, the header not counted.
+    add column if not exists record_number bigint,
+    -- Whether row_text is only the beginning of the record.
+    add column if not exists row_cut boolean not null default false,
+    add column if not exists constraint_name text,
+    -- The row's values by column, where the record itself is no longer at hand: a row
+    -- whose key another row has was loaded before that was seen.
+    add column if not exists row_values jsonb;
+
+alter table loader.object
+    -- How the object's records were read, and its header: what the text of a rejected
+    -- row means.
+    add column if not exists dialect jsonb,
+    add column if not exists header jsonb;

@@ -97,6 +97,8 @@ error_names! {
     HeaderMismatch => Permanent,
     /// The database refused a row of an object.
     BadRow => Permanent,
+    /// More rows were rejected than the definition tolerates.
+    TooManyRejects => Permanent,
     /// An object is of a format that can't be loaded.
     UnsupportedFormat => Permanent,
     /// There is nothing to load, and the definition does not allow that.

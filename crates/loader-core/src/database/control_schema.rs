@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::identifier::{Identifier, QualifiedName};
 
 const CONTROL_SCHEMA: &str = include_str!("../../sql/control_schema.sql");
+const JUDGE_ROWS: &str = include_str!("../../sql/judge_rows.sql");
 
 /// The schemas that a table moves through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,7 @@ pub async fn ensure(client: &mut Client) -> Result<()> {
     let complete: bool = transaction
         .query_one(
             "select to_regclass('loader.kept_partition') is not null
+                and to_regproc('loader.judge_columns') is not null
                 and to_regnamespace('dataimport') is not null
                 and to_regnamespace('databackup') is not null
                 and exists (select 1 from pg_attribute
@@ -65,7 +67,9 @@ pub async fn ensure(client: &mut Client) -> Result<()> {
         .map_err(|error| failure(doing, &error))?
         .get(0);
     if !complete {
-        transaction.batch_execute(CONTROL_SCHEMA).await.map_err(|error| failure(doing, &error))?;
+        for statements in [CONTROL_SCHEMA, JUDGE_ROWS] {
+            transaction.batch_execute(statements).await.map_err(|error| failure(doing, &error))?;
+        }
     }
     transaction.commit().await.map_err(|error| failure(doing, &error))
 }

@@ -78,20 +78,74 @@ fn advice(state: &str) -> &'static str {
     }
 }
 
+/// What the database says of a row that it refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// The line that it was at, of what it was sent; none if it does not say.
+    pub(crate) line: Option<u64>,
+    /// The column, where it names one.
+    pub(crate) column: Option<String>,
+    /// The constraint, where it names one.
+    pub(crate) constraint: Option<String>,
+    /// The SQLSTATE.
+    pub(crate) sqlstate: String,
+    /// The cause in words, without values.
+    pub(crate) reason: String,
+}
+
+/// Returns what the database says of a row in an error that a COPY into `relation`,
+/// or an INSERT, raised; none if no row is at fault.
+///
+/// A COPY names a line in every error that comes up while it is at a row. Those of
+/// the connection (08), of resources (53), of an operator (57), of the system (58, XX)
+/// and of concurrency (40, 55) are not about the row all the same.
+pub(crate) fn refusal(relation: &str, error: &tokio_postgres::Error) -> Option<Refusal> {
+    let db = error.as_db_error()?;
+    let state = db.code().code();
+    let (line, mut column) = db.where_().map_or((None, None), |context| place_in(relation, context));
+    let of_something_else =
+        matches!(state.get(..2), Some("08" | "25" | "28" | "40" | "53" | "55" | "57" | "58" | "XX"));
+    if of_something_else || line.is_none() && !is_about_rows(state) {
+        return None;
+    }
+    // A constraint is checked when the row is read: the column that COPY was at is none.
+    if let Some(named) = db.column() {
+        column = Some(named.to_owned());
+    }
+    Some(Refusal {
+        line,
+        column,
+        constraint: db.constraint().map(ToOwned::to_owned),
+        sqlstate: state.to_owned(),
+        reason: reason_of(state, db.message()),
+    })
+}
+
+/// Says without values what the database says of a row.
+pub(crate) fn reason_of(state: &str, message: &str) -> String {
+    match state.get(..2) {
+        Some("22" | "23" | "P0" | "38") => said_of(state, message),
+        _ => format!("the database refused a value ({state})"),
+    }
+}
+
+fn said(db: &DbError) -> String {
+    said_of(db.code().code(), db.message())
+}
+
 /// Returns the server's message if it carries no cell value, otherwise as much
 /// of it as is safe.
 ///
-/// Messages of class 22 end in `: "<value>"` or hold the value in quotes.
-/// Class 23 and 22P04 name columns and constraints only, the row is in the
-/// DETAIL, which is never repeated. Messages raised by triggers may say anything.
-fn said(db: &DbError) -> String {
-    let state = db.code().code();
-    let message = db.message();
+/// Messages of class 22 end in `: "<value>"` or hold the value in quotes, those of
+/// the server's language. Class 23 and 22P04 name columns and constraints only, the
+/// row is in the DETAIL, which is never repeated. Messages raised by triggers may say
+/// anything.
+fn said_of(state: &str, message: &str) -> String {
     match state {
         "22P04" => message.to_owned(),
         _ if state.starts_with("22") => {
             let safe = message.split(": \"").next().unwrap_or_default();
-            if safe.contains('"') || safe.is_empty() {
+            if safe.contains(QUOTES) || safe.is_empty() {
                 format!("a value does not fit its type ({})", condition(state))
             } else {
                 safe.to_owned()
@@ -103,6 +157,9 @@ fn said(db: &DbError) -> String {
         _ => message.to_owned(),
     }
 }
+
+/// What the translations of the server's messages put around values.
+const QUOTES: &[char] = &['"', '«', '»', '„', '“', '”', '‚', '‘', '’', '‹', '›', '「', '」', '『', '』', '`'];
 
 fn condition(state: &str) -> &'static str {
     match state {
@@ -158,6 +215,36 @@ mod tests {
             (Some(2), Some("n".to_owned()))
         );
         assert_eq!(place("t", "SQL function"), (None, None));
+    }
+
+    #[test]
+    fn values_are_left_out_in_every_language() {
+        for (state, message, said) in [
+            (
+                "22P02",
+                "invalid input syntax for type integer: \"secret\"",
+                "invalid input syntax for type integer",
+            ),
+            (
+                "22003",
+                "value \"99999999999\" is out of range for type integer",
+                "a value does not fit its type (out of range)",
+            ),
+            (
+                "22P02",
+                "ungültige Eingabesyntax für Typ integer: »secret«",
+                "a value does not fit its type (invalid input syntax)",
+            ),
+            (
+                "22007",
+                "syntaxe en entrée invalide pour le type date : « secret »",
+                "a value does not fit its type (not a date or time in a known format)",
+            ),
+            ("42P01", "relation \"secret\" does not exist", "the database refused a value (42P01)"),
+            ("P0001", "secret is not allowed", "a trigger or a function raised an error"),
+        ] {
+            assert_eq!(reason_of(state, message), said);
+        }
     }
 
     #[test]

@@ -4,8 +4,11 @@
 use std::collections::HashMap;
 
 use tokio_postgres::GenericClient;
+use tokio_postgres::types::Json;
 
 use super::failure::failure;
+use super::rejects::{self, Reject};
+use crate::definition::dialect::Dialect;
 use crate::error::{Error, ErrorName, Result};
 use crate::source::ObjectVersion;
 
@@ -51,7 +54,7 @@ pub async fn claim(
               order by planned.key
              on conflict (run_id, key) do update
                 set etag = excluded.etag, version_id = excluded.version_id, size_bytes = excluded.size_bytes,
-                    batch = excluded.batch, attempt = excluded.attempt, state = excluded.state,
+                    batch = excluded.batch, attempt = excluded.attempt, state = excluded.state, rejects = 0,
                     reason = null, error_name = null, error_message = null, error_line = null,
                     error_column = null, sqlstate = null, started_at = clock_timestamp(), finished_at = null
               where held.state = 'failed' and held.attempt < excluded.attempt
@@ -102,10 +105,16 @@ pub struct Loaded {
     pub key: String,
     /// The rows.
     pub rows: u64,
+    /// The rows that were rejected.
+    pub rejects: u64,
     /// `aws_s3` or `stream`.
     pub engine: &'static str,
-    /// Why that engine.
+    /// Why that engine, and what was found out about the object.
     pub reason: String,
+    /// How its records were read, where some were rejected: what their texts mean.
+    pub dialect: Option<Dialect>,
+    /// Its header, if it has one and some were rejected.
+    pub header: Option<Vec<String>>,
 }
 
 /// Completes claims, still inside the load's transaction.
@@ -117,13 +126,21 @@ pub async fn complete(client: &impl GenericClient, run_id: &str, loaded: &[Loade
     let rows: Vec<i64> = loaded.iter().map(|object| i64::try_from(object.rows).unwrap_or(i64::MAX)).collect();
     let engines: Vec<&str> = loaded.iter().map(|object| object.engine).collect();
     let reasons: Vec<&str> = loaded.iter().map(|object| object.reason.as_str()).collect();
+    let rejects: Vec<i64> =
+        loaded.iter().map(|object| i64::try_from(object.rejects).unwrap_or(i64::MAX)).collect();
+    let dialects: Vec<Option<Json<&Dialect>>> =
+        loaded.iter().map(|object| object.dialect.as_ref().map(Json)).collect();
+    let headers: Vec<Option<Json<&Vec<String>>>> =
+        loaded.iter().map(|object| object.header.as_ref().map(Json)).collect();
     let completed = client
         .execute(
             "update loader.object as held
-                set rows = done.rows, engine = done.engine, reason = done.reason, finished_at = clock_timestamp()
-               from unnest($2::text[], $3::bigint[], $4::text[], $5::text[]) as done (key, rows, engine, reason)
+                set rows = done.rows, rejects = done.rejects, engine = done.engine, reason = done.reason,
+                    dialect = done.dialect, header = done.header, finished_at = clock_timestamp()
+               from unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::jsonb[], $8::jsonb[])
+                 as done (key, rows, rejects, engine, reason, dialect, header)
               where held.run_id = $1 and held.key = done.key",
-            &[&run_id, &keys, &rows, &engines, &reasons],
+            &[&run_id, &keys, &rows, &rejects, &engines, &reasons, &dialects, &headers],
         )
         .await
         .map_err(|error| failure("completing the ledger", &error))?;
@@ -134,33 +151,34 @@ pub async fn complete(client: &impl GenericClient, run_id: &str, loaded: &[Loade
     }
 }
 
-/// Records that an object can't be loaded, and why; a row that is loaded stays.
+/// Records that an object can't be loaded, and why, with the first of its `rejected`
+/// rows; one that is loaded stays so.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn fail(
     client: &impl GenericClient,
-    run_id: &str,
-    attempt: i32,
-    batch: i32,
+    (run_id, attempt, batch): (&str, i32, i32),
     object: &ObjectVersion,
     error: &Error,
+    rejected: u64,
+    first: &[Reject],
 ) -> Result<()> {
     let place = error.place.as_deref();
     let line = place.and_then(|place| place.line).and_then(|line| i64::try_from(line).ok());
     let column = place.and_then(|place| place.column.as_deref());
-    client
+    let recorded = client
         .execute(
             "insert into loader.object as held
                     (run_id, key, etag, version_id, size_bytes, batch, attempt, state,
-                     error_name, error_message, error_line, error_column, sqlstate, finished_at)
-             values ($1, $2, $3, $4, $5, $6, $7, 'failed', $8, $9, $10, $11, $12, clock_timestamp())
+                     error_name, error_message, error_line, error_column, sqlstate, rejects, finished_at)
+             values ($1, $2, $3, $4, $5, $6, $7, 'failed', $8, $9, $10, $11, $12, $13, clock_timestamp())
              on conflict (run_id, key) do update
                 set etag = excluded.etag, version_id = excluded.version_id, size_bytes = excluded.size_bytes,
                     batch = excluded.batch, attempt = excluded.attempt, state = excluded.state,
                     error_name = excluded.error_name, error_message = excluded.error_message,
                     error_line = excluded.error_line, error_column = excluded.error_column,
-                    sqlstate = excluded.sqlstate, finished_at = excluded.finished_at
+                    sqlstate = excluded.sqlstate, rejects = excluded.rejects, finished_at = excluded.finished_at
               where held.state = 'failed'",
             &[
                 &run_id,
@@ -175,11 +193,16 @@ pub async fn fail(
                 &line,
                 &column,
                 &error.sqlstate,
+                &i64::try_from(rejected).unwrap_or(i64::MAX),
             ],
         )
         .await
-        .map(|_| ())
-        .map_err(|error| failure("recording a failed object", &error))
+        .map_err(|error| failure("recording a failed object", &error))?;
+    if recorded == 0 {
+        return Ok(());
+    }
+    rejects::forget(client, run_id, &[&object.key]).await?;
+    rejects::keep(client, run_id, object, first).await
 }
 
 /// Takes back claims of objects that turned out not to be loadable, inside the
@@ -193,58 +216,6 @@ pub async fn unclaim(client: &impl GenericClient, run_id: &str, keys: &[&str]) -
         .await
         .map(|_| ())
         .map_err(|error| failure("taking back claims", &error))
-}
-
-/// Keeps the row that an object failed on.
-///
-/// # Errors
-/// Those of the database.
-pub async fn reject(
-    client: &impl GenericClient,
-    run_id: &str,
-    object: &ObjectVersion,
-    error: &Error,
-    row_text: Option<&str>,
-) -> Result<()> {
-    let Some((place, line)) =
-        error.place.as_deref().and_then(|place| Some((place, i64::try_from(place.line?).ok()?)))
-    else {
-        return Ok(());
-    };
-    let doing = "keeping a rejected row";
-    // Text in the database can't hold a NUL.
-    let row_text = row_text.map(|text| text.replace('\0', "\u{fffd}"));
-    client
-        .execute(
-            "insert into loader.rejected_row
-                    (run_id, key, etag, line, column_name, sqlstate, error_message, row_text)
-             values ($1, $2, $3, $4, $5, $6, $7, $8)
-             on conflict (run_id, key, line) do update
-                set etag = excluded.etag, column_name = excluded.column_name, sqlstate = excluded.sqlstate,
-                    error_message = excluded.error_message, row_text = excluded.row_text,
-                    rejected_at = clock_timestamp()",
-            &[
-                &run_id,
-                &object.key,
-                &object.etag,
-                &line,
-                &place.column,
-                &error.sqlstate,
-                &error.message,
-                &row_text,
-            ],
-        )
-        .await
-        .map_err(|error| failure(doing, &error))?;
-    client
-        .execute(
-            "update loader.object set rejects = (select count(*) from loader.rejected_row where run_id = $1 and key = $2)
-              where run_id = $1 and key = $2",
-            &[&run_id, &object.key],
-        )
-        .await
-        .map(|_| ())
-        .map_err(|error| failure(doing, &error))
 }
 
 /// Records skipped objects with their reasons.
@@ -277,13 +248,20 @@ pub async fn skip(
         .map_err(|error| failure("recording skipped objects", &error))
 }
 
-/// Forgets what a new plan decides anew: skipped and failed objects.
+/// Forgets what a new plan decides anew: skipped and failed objects, with their
+/// rejects.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn forget_unloaded(client: &impl GenericClient, run_id: &str) -> Result<()> {
     client
-        .execute("delete from loader.object where run_id = $1 and state <> 'loaded'", &[&run_id])
+        .execute(
+            "with forgotten as (
+                 delete from loader.object where run_id = $1 and state <> 'loaded' returning key)
+             delete from loader.rejected_row as rejected using forgotten
+              where rejected.run_id = $1 and rejected.key = forgotten.key",
+            &[&run_id],
+        )
         .await
         .map(|_| ())
         .map_err(|error| failure("clearing the ledger", &error))
@@ -319,6 +297,10 @@ pub struct Totals {
     pub failed: u64,
     /// Rows of the loaded objects.
     pub rows: u64,
+    /// Rows of the loaded objects that were rejected.
+    pub rejects: u64,
+    /// Rows that were rejected of all objects, the failed ones counted.
+    pub rejects_of_all: u64,
     /// Failed objects for which a new plan may be the cure.
     pub replannable: u64,
 }
@@ -334,7 +316,9 @@ pub async fn totals(client: &impl GenericClient, run_id: &str) -> Result<Totals>
                     count(*) filter (where state = 'skipped'),
                     count(*) filter (where state = 'failed'),
                     coalesce(sum(rows) filter (where state = 'loaded'), 0)::bigint,
-                    count(*) filter (where state = 'failed' and error_name = any($2))
+                    count(*) filter (where state = 'failed' and error_name = any($2)),
+                    coalesce(sum(rejects) filter (where state = 'loaded'), 0)::bigint,
+                    coalesce(sum(rejects), 0)::bigint
                from loader.object where run_id = $1",
             &[&run_id, &retryable_names()],
         )
@@ -347,6 +331,8 @@ pub async fn totals(client: &impl GenericClient, run_id: &str) -> Result<Totals>
         failed: number(2),
         rows: number(3),
         replannable: number(4),
+        rejects: number(5),
+        rejects_of_all: number(6),
     })
 }
 

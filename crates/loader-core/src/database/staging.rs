@@ -12,6 +12,7 @@ use crate::definition::values::ColumnValues;
 use crate::definition::{BaseType, ColumnDefinition, ResolvedColumn};
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::{Identifier, QualifiedName};
+use crate::import::rows::MARKS;
 
 /// Names the staging table of a run: the live table's name, cut to fit, and
 /// eight hex digits of the run's id.
@@ -291,6 +292,22 @@ const LOADABLE_COLUMNS: &str = "
       join pg_database on datname = current_database()
      where attrelid = to_regclass($1)
      order by attnum";
+
+/// Whether the rows of the table are marked with where they come from.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn is_marked(client: &impl GenericClient, staging: &Identifier) -> Result<bool> {
+    client
+        .query_one(
+            "select count(*) = cardinality($2::text[]) from pg_catalog.pg_attribute
+              where attrelid = to_regclass($1) and attname = any($2) and not attisdropped",
+            &[&Schema::Staging.table(staging).to_string(), &MARKS.as_slice()],
+        )
+        .await
+        .map(|row| row.get(0))
+        .map_err(|error| failure("looking at the staging table", &error))
+}
 
 /// Whether the table is there.
 ///

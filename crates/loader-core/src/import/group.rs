@@ -11,10 +11,12 @@ use tokio_postgres::{Client, Transaction};
 use super::aws_s3;
 use super::copy::Copy;
 use super::open::{InDatabase, Opened, Opener, Streamed, named};
+use super::rows::{Lane, RowsObject};
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::database::lease;
 use crate::database::ledger::{self, Loaded};
+use crate::database::rejects::Reject;
 use crate::definition::EngineChoice;
 use crate::error::{Class, Error, ErrorName, Result};
 use crate::identifier::Identifier;
@@ -44,9 +46,14 @@ impl Assignment {
         Instant::now() + EARLY >= self.until
     }
 
+    /// Returns what the ledger knows a batch by.
+    pub(super) fn place(&self) -> (&str, i32, i32) {
+        (&self.run_id, self.attempt, self.batch)
+    }
+
     /// Writes the statement that lets the database itself end what runs too long:
     /// a call that is only given up here goes on there, and holds its locks.
-    fn time_limit(&self) -> String {
+    pub(super) fn time_limit(&self) -> String {
         // 0 would be no limit at all.
         let left = self.until.saturating_duration_since(Instant::now()).as_millis().max(1);
         format!("set local statement_timeout = {left}")
@@ -60,6 +67,7 @@ pub(super) struct GroupOutcome {
     pub(super) already_loaded: u64,
     pub(super) already_failed: u64,
     pub(super) rows: u64,
+    pub(super) rejects: u64,
     /// Objects that can't be loaded. They are in the ledger.
     pub(super) failed: Vec<Failed>,
 }
@@ -69,13 +77,23 @@ pub(super) struct GroupOutcome {
 pub(super) struct Failed {
     pub(super) object: ObjectVersion,
     pub(super) error: Error,
-    /// How the line in the error was counted.
-    pub(super) lines: LineCount,
+    /// How many of its rows were refused.
+    pub(super) rejected: u64,
+    /// The first of those.
+    pub(super) rejects: Vec<Reject>,
 }
 
 impl Failed {
-    pub(super) fn streamed(object: &ObjectVersion, error: Error) -> Self {
-        Self { object: object.clone(), error, lines: LineCount::Newlines }
+    pub(super) fn new(object: &ObjectVersion, error: Error) -> Self {
+        Self { object: object.clone(), error, rejected: 0, rejects: Vec::new() }
+    }
+
+    /// Adds the row that the error names, read anew from the object.
+    pub(super) async fn with_row(mut self, opener: &Opener, lines: LineCount) -> Self {
+        if let Some(reject) = opener.rejected_row(&self.object, &self.error, lines).await {
+            (self.rejected, self.rejects) = (1, vec![reject]);
+        }
+        self
     }
 }
 
@@ -83,9 +101,17 @@ impl Failed {
 pub(super) enum GroupError {
     /// One of its objects can't be loaded, which was found out only when some of
     /// it had been sent.
-    Object(Error),
+    Object(Box<Spoiled>),
     /// The step can't go on.
     Step(Error),
+}
+
+/// Why an object can't be loaded, and which of its rows were refused.
+pub(super) struct Spoiled {
+    pub(super) error: Error,
+    pub(super) rejected: u64,
+    /// The first of those; none if they were not at hand.
+    pub(super) rejects: Vec<Reject>,
 }
 
 /// Whether the object is at fault, and the others can go on without it.
@@ -109,8 +135,12 @@ impl From<Error> for GroupError {
 }
 
 /// Sorts an error of an object that is being sent.
-fn sending(error: Error) -> GroupError {
-    if is_objects_fault(&error) { GroupError::Object(error) } else { GroupError::Step(error) }
+pub(super) fn sending(error: Error) -> GroupError {
+    if is_objects_fault(&error) {
+        GroupError::Object(Box::new(Spoiled { error, rejected: 0, rejects: Vec::new() }))
+    } else {
+        GroupError::Step(error)
+    }
 }
 
 /// Loads a group.
@@ -126,15 +156,21 @@ pub(super) async fn load(
     let claimed = ledger::claim(&transaction, &work.run_id, work.attempt, work.batch, objects).await?;
     let mine: Vec<&ObjectVersion> = claimed.mine.iter().filter_map(|at| objects.get(*at).copied()).collect();
 
-    let mut load =
-        Load { transaction: &transaction, work, copy: None, loaded: Vec::new(), failed: Vec::new() };
+    let mut load = Load {
+        transaction: &transaction,
+        work,
+        copy: None,
+        lane: Lane::new(&transaction, work),
+        loaded: Vec::new(),
+        failed: Vec::new(),
+    };
     load.all(&mine).await?;
     let (loaded, failed) = (load.loaded, load.failed);
 
     let failed_keys: Vec<&str> = failed.iter().map(|failed: &Failed| failed.object.key.as_str()).collect();
     ledger::unclaim(&transaction, &work.run_id, &failed_keys).await?;
-    for Failed { object, error, .. } in &failed {
-        ledger::fail(&transaction, &work.run_id, work.attempt, work.batch, object, error).await?;
+    for Failed { object, error, rejected, rejects } in &failed {
+        ledger::fail(&transaction, work.place(), object, error, *rejected, rejects).await?;
     }
     ledger::complete(&transaction, &work.run_id, &loaded).await?;
     // Last of all: whoever has taken the table over meanwhile waits for our lock
@@ -146,6 +182,7 @@ pub(super) async fn load(
         already_loaded: claimed.already_loaded,
         already_failed: claimed.already_failed,
         rows: loaded.iter().map(|object| object.rows).sum(),
+        rejects: loaded.iter().map(|object| object.rejects).sum(),
         failed,
     })
 }
@@ -155,6 +192,8 @@ struct Load<'a> {
     work: &'a Assignment,
     /// The COPY that is open. Other statements have to wait for its end.
     copy: Option<Copy>,
+    /// What goes row by row. It may have a COPY open, too.
+    lane: Lane<'a>,
     loaded: Vec<Loaded>,
     failed: Vec<Failed>,
 }
@@ -178,17 +217,27 @@ impl Load<'_> {
         while let Some(next) = opened.next().await {
             let (object, opened) = next?;
             match opened {
-                Ok(Opened::Stream(streamed)) => self.stream(&object, streamed).await?,
+                Ok(Opened::Stream(streamed)) => self.stream(&object, *streamed).await?,
+                Ok(Opened::Rows(rows)) => self.rows(&object, *rows).await?,
                 Ok(Opened::AwsS3(in_database)) => self.in_database(&object, &in_database).await?,
                 // Nothing of it has been sent: the rest of the group goes on.
-                Err(error) if is_objects_fault(&error) => self.failed.push(Failed::streamed(&object, error)),
+                Err(error) if is_objects_fault(&error) => self.failed.push(Failed::new(&object, error)),
                 Err(error) => return Err(GroupError::Step(error)),
             }
         }
-        self.finish_copy().await
+        self.finish_copy().await?;
+        self.lane.finish().await?;
+        self.loaded.extend(self.lane.loaded());
+        Ok(())
+    }
+
+    async fn rows(&mut self, object: &ObjectVersion, opened: RowsObject) -> Result<(), GroupError> {
+        self.finish_copy().await?;
+        self.lane.load(object, opened).await
     }
 
     async fn stream(&mut self, object: &ObjectVersion, mut streamed: Streamed) -> Result<(), GroupError> {
+        self.lane.finish().await?;
         if self.copy.as_ref().is_some_and(|copy| !copy.takes(&streamed.columns)) {
             self.finish_copy().await?;
         }
@@ -198,7 +247,7 @@ impl Load<'_> {
         };
         let rows = copy.send(&mut streamed).await.map_err(|error| sending(named(error, &object.key)))?;
         self.copy = Some(copy);
-        self.loaded.push(Loaded { key: object.key.clone(), rows, engine: "stream", reason: streamed.reason });
+        self.loaded.push(loaded(object, rows, "stream", streamed.reason));
         Ok(())
     }
 
@@ -231,6 +280,7 @@ impl Load<'_> {
         in_database: &InDatabase,
     ) -> Result<(), GroupError> {
         self.finish_copy().await?;
+        self.lane.finish().await?;
         self.execute(&format!("savepoint import; {}", self.work.time_limit())).await?;
         let opener = &self.work.opener;
         let imported = aws_s3::import(
@@ -245,12 +295,7 @@ impl Load<'_> {
         let error = match imported {
             Ok(rows) => {
                 self.execute("release savepoint import").await?;
-                self.loaded.push(Loaded {
-                    key: object.key.clone(),
-                    rows,
-                    engine: "aws_s3",
-                    reason: in_database.reason.clone(),
-                });
+                self.loaded.push(loaded(object, rows, "aws_s3", in_database.reason.clone()));
                 return Ok(());
             }
             Err(error) => named(error, &object.key),
@@ -266,21 +311,34 @@ impl Load<'_> {
         );
         if opener.engine == EngineChoice::Auto && has_no_way {
             tracing::warn!(object.key = object.key, %error, "aws_s3 has no way to the object: streaming it");
-            let reason = format!("aws_s3 could not fetch it ({})", error.name);
-            return match opener.stream(object, &reason).await {
-                Ok(streamed) => self.stream(object, streamed).await,
-                Err(error) if is_objects_fault(&error) => {
-                    self.failed.push(Failed::streamed(object, named(error, &object.key)));
-                    Ok(())
-                }
-                Err(error) => Err(GroupError::Step(error)),
-            };
+            return self.instead(object, &format!("aws_s3 could not fetch it ({})", error.name)).await;
+        }
+        if opener.keeps_rejects() && error.name == ErrorName::BadRow {
+            tracing::info!(object.key = object.key, "aws_s3 was refused a row: going through the rows");
+            return self.instead(object, "aws_s3 was refused a row").await;
         }
         if is_objects_fault(&error) {
-            self.failed.push(Failed { object: object.clone(), error, lines: LineCount::Stored });
+            self.failed.push(Failed::new(object, error).with_row(opener, LineCount::Stored).await);
             Ok(())
         } else {
             Err(GroupError::Step(error))
+        }
+    }
+
+    /// Takes an object through here that the database could not load by itself.
+    async fn instead(&mut self, object: &ObjectVersion, reason: &str) -> Result<(), GroupError> {
+        match self.work.opener.through_here(object, reason).await {
+            Ok(Opened::Rows(rows)) => self.rows(object, *rows).await,
+            Ok(Opened::Stream(streamed)) => self.stream(object, *streamed).await,
+            Ok(Opened::AwsS3(_)) => Err(GroupError::Step(Error::new(
+                ErrorName::Internal,
+                "an object that the database could not load was to be loaded by it",
+            ))),
+            Err(error) if is_objects_fault(&error) => {
+                self.failed.push(Failed::new(object, named(error, &object.key)));
+                Ok(())
+            }
+            Err(error) => Err(GroupError::Step(error)),
         }
     }
 
@@ -290,4 +348,8 @@ impl Load<'_> {
             .await
             .map_err(|error| GroupError::Step(failure("loading objects", &error)))
     }
+}
+
+fn loaded(object: &ObjectVersion, rows: u64, engine: &'static str, reason: String) -> Loaded {
+    Loaded { key: object.key.clone(), rows, rejects: 0, engine, reason, dialect: None, header: None }
 }

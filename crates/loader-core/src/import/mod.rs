@@ -4,6 +4,7 @@ mod aws_s3;
 mod copy;
 mod group;
 mod open;
+pub(crate) mod rows;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,16 +14,17 @@ use tokio::time::Instant;
 use tokio_postgres::Client;
 
 pub use self::aws_s3::is_installed;
-use self::group::{Assignment, Failed, GroupError, GroupOutcome};
+use self::group::{Assignment, Failed, GroupError, GroupOutcome, Spoiled};
 use self::open::Opener;
 pub use self::open::extension_missing;
 use crate::database::failure::failure;
-use crate::database::{lease, ledger, run};
+use crate::database::{lease, ledger, rejects, run, staging};
+use crate::definition::ResolvedDefinition;
+use crate::definition::rejects::{OnReject, Rejects};
 use crate::error::{Error, ErrorName, Result};
 use crate::plan::batching::Batch;
+use crate::publish::reconcile;
 use crate::record::LineCount;
-use crate::record::locate::locate;
-use crate::record::unpack::unpack;
 use crate::source::{ObjectSource, ObjectVersion};
 
 /// What the last group is given up for: time to roll back and to answer.
@@ -64,6 +66,9 @@ pub struct BatchOutcome {
     pub failed: u64,
     /// Rows that were loaded now.
     pub rows: u64,
+    /// Rows of those objects that were rejected, and kept apart.
+    #[serde(default)]
+    pub rejects: u64,
 }
 
 /// Loads a batch, group by group. What a group commits stays, whatever becomes of
@@ -100,6 +105,7 @@ pub async fn import(
             plain: definition.copy_dialect(),
             engine: definition.engine,
             extension: is_installed(client).await?,
+            marked: staging::is_marked(client, staging).await?,
         }),
         fetch_ahead: settings.fetch_ahead,
         until: deadline.checked_sub(MARGIN).unwrap_or(deadline),
@@ -107,6 +113,7 @@ pub async fn import(
     let mut outcome = BatchOutcome { batch: event.batch.batch, ..BatchOutcome::default() };
     for (number, objects) in groups(&event.batch.objects, settings.group_max_bytes).iter().enumerate() {
         lease::renew(client, &current.table, &event.run_id, settings.lease).await?;
+        check_run_limit(client, &event.run_id, definition).await?;
         // The database ends a statement by itself when the time is up; a source that
         // stalls is given up a little later.
         match tokio::time::timeout_at(work.until + MARGIN / 2, load_group(client, &work, objects)).await {
@@ -118,12 +125,22 @@ pub async fn import(
     Ok(outcome)
 }
 
+/// Ends the batch where the run has rejected too many rows already, with whatever
+/// else: the gate says so, too.
+async fn check_run_limit(client: &Client, run_id: &str, definition: &ResolvedDefinition) -> Result<()> {
+    let Rejects { on_reject: OnReject::Keep, limits, .. } = definition.rejects else { return Ok(()) };
+    let Some(limit) = limits.run_rows else { return Ok(()) };
+    let rejected = rejects::count(client, run_id).await?;
+    if rejected > limit { Err(reconcile::too_many_rejects(rejected, limit)) } else { Ok(()) }
+}
+
 impl BatchOutcome {
     fn add(&mut self, group: &GroupOutcome) {
         self.loaded += group.loaded;
         self.already_loaded += group.already_loaded;
         self.failed += group.failed.len() as u64 + group.already_failed;
         self.rows += group.rows;
+        self.rejects += group.rejects;
     }
 }
 
@@ -155,19 +172,22 @@ async fn load_group(
     let outcome = match group::load(client, work, objects).await {
         Ok(outcome) => outcome,
         Err(GroupError::Step(error)) => return Err(error),
-        Err(GroupError::Object(error)) => {
+        Err(GroupError::Object(spoiled)) => {
+            let Spoiled { error, rejected, rejects } = *spoiled;
             let [object] = objects else {
                 tracing::info!(run.id = work.run_id, batch = work.batch, %error, "a group has a bad object: loading its objects one by one");
                 return one_by_one(client, work, objects).await;
             };
-            record_failed(client, work, object, &error).await?;
-            GroupOutcome { failed: vec![Failed::streamed(object, error)], ..GroupOutcome::default() }
+            let mut failed = Failed { rejected, rejects, ..Failed::new(object, error) };
+            if failed.rejects.is_empty() && work.opener.is_verbatim() {
+                failed = failed.with_row(&work.opener, LineCount::Newlines).await;
+            }
+            record_failed(client, work, &failed).await?;
+            GroupOutcome { failed: vec![failed], ..GroupOutcome::default() }
         }
     };
-    for failed in &outcome.failed {
-        let Failed { object, error, .. } = failed;
+    for Failed { object, error, .. } in &outcome.failed {
         tracing::warn!(run.id = work.run_id, object.key = object.key, error.name = error.name.as_str(), %error, "an object can't be loaded");
-        keep_rejected_row(client, work, failed).await?;
     }
     Ok(outcome)
 }
@@ -184,44 +204,19 @@ async fn one_by_one(
         all.already_loaded += one.already_loaded;
         all.already_failed += one.already_failed;
         all.rows += one.rows;
+        all.rejects += one.rejects;
         all.failed.extend(one.failed);
     }
     Ok(all)
 }
 
-async fn record_failed(
-    client: &mut Client,
-    work: &Assignment,
-    object: &ObjectVersion,
-    error: &Error,
-) -> Result<()> {
+async fn record_failed(client: &mut Client, work: &Assignment, failed: &Failed) -> Result<()> {
     let doing = "recording a failed object";
     let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
     lease::check(&transaction, &work.run_id, work.attempt).await?;
-    ledger::fail(&transaction, &work.run_id, work.attempt, work.batch, object, error).await?;
+    let Failed { object, error, rejected, rejects } = failed;
+    ledger::fail(&transaction, work.place(), object, error, *rejected, rejects).await?;
     transaction.commit().await.map_err(|error| failure(doing, &error))
-}
-
-/// Keeps the text of the row that the object failed on. The object is read again
-/// up to there; if that fails, the place is kept without the text.
-async fn keep_rejected_row(client: &Client, work: &Assignment, failed: &Failed) -> Result<()> {
-    let Some(line) = failed.error.place.as_ref().and_then(|place| place.line) else { return Ok(()) };
-    let text = row_text(&work.opener, &failed.object, line, failed.lines).await;
-    ledger::reject(client, &work.run_id, &failed.object, &failed.error, text.as_deref()).await
-}
-
-async fn row_text(opener: &Opener, object: &ObjectVersion, line: u64, count: LineCount) -> Option<String> {
-    let found = async {
-        let open = opener.source.open(object, None).await?;
-        locate(unpack(open.body).await?.body, opener.plain()?, line, count).await
-    };
-    match found.await {
-        Ok(located) => located.map(|located| located.text),
-        Err(error) => {
-            tracing::warn!(object.key = object.key, %error, "the text of the rejected row could not be read");
-            None
-        }
-    }
 }
 
 /// Makes the error of a batch whose time is up: called again, it goes on with what
@@ -241,7 +236,7 @@ async fn out_of_time(
                 object.size
             ),
         );
-        record_failed(client, work, object, &open::named(error, &object.key)).await?;
+        record_failed(client, work, &Failed::new(object, open::named(error, &object.key))).await?;
     }
     Ok(Error::new(
         ErrorName::DeadlineReached,

@@ -1,18 +1,25 @@
 //! Opens an object: decides on the engine, maps the header to columns, and reads
 //! a little ahead.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 
+use super::rows::RowsObject;
+use crate::database::rejects::{Reject, kept_text};
 use crate::definition::dialect::copy::CopyDialect;
+use crate::definition::rejects::OnReject;
 use crate::definition::{EngineChoice, ResolvedDefinition};
 use crate::error::{Error, ErrorName, Place, Result};
 use crate::identifier::Identifier;
 use crate::record::header::{HeaderColumn, cells, map_header};
+use crate::record::locate::locate;
+use crate::record::mapping::Mapping;
+use crate::record::parser::Parser;
 use crate::record::unpack::unpack;
-use crate::record::{RecordReader, RecordSplitter};
+use crate::record::{LineCount, RecordReader, RecordSplitter};
 use crate::source::{ByteStream, ObjectSource, ObjectVersion};
 
 /// Unpacked bytes that are read of each object before its turn. With so much read
@@ -32,14 +39,18 @@ pub(super) struct Opener {
     pub(super) engine: EngineChoice,
     /// Whether the database has `aws_s3`.
     pub(super) extension: bool,
+    /// Whether the staging table has the columns that say where a row comes from.
+    pub(super) marked: bool,
 }
 
 /// An object whose turn can come.
 pub(super) enum Opened {
     /// The database fetches it.
     AwsS3(InDatabase),
-    /// It goes through here.
-    Stream(Streamed),
+    /// It goes through here as it is.
+    Stream(Box<Streamed>),
+    /// It goes through here row by row.
+    Rows(Box<RowsObject>),
 }
 
 /// An object that the database can fetch itself.
@@ -54,7 +65,7 @@ pub(super) struct Streamed {
     pub(super) columns: Vec<Identifier>,
     pub(super) reason: String,
     pub(super) splitter: RecordSplitter,
-    ahead: std::collections::VecDeque<Bytes>,
+    ahead: VecDeque<Bytes>,
     rest: ByteStream,
 }
 
@@ -76,11 +87,9 @@ impl Opener {
     /// name the object.
     pub(super) async fn open(&self, object: &ObjectVersion) -> Result<Opened> {
         let opened = match (self.engine, self.extension) {
-            (EngineChoice::Stream, _) => {
-                self.stream(object, "the definition asks for it").await.map(Opened::Stream)
-            }
+            (EngineChoice::Stream, _) => self.through_here(object, "the definition asks for it").await,
             (EngineChoice::Auto, false) => {
-                self.stream(object, "the extension aws_s3 is not installed").await.map(Opened::Stream)
+                self.through_here(object, "the extension aws_s3 is not installed").await
             }
             (EngineChoice::AwsS3, false) => Err(extension_missing()),
             (EngineChoice::AwsS3, true) => self.forced(object).await,
@@ -96,7 +105,7 @@ impl Opener {
                 columns,
                 reason: "the extension is installed and can read the object".to_owned(),
             })),
-            (_, Some(obstacle)) => self.stream(object, obstacle).await.map(Opened::Stream),
+            (_, Some(obstacle)) => self.through_here(object, obstacle).await,
         }
     }
 
@@ -116,7 +125,12 @@ impl Opener {
 
     /// Reads the header alone, and says what keeps `aws_s3` from the object.
     async fn in_database(&self, object: &ObjectVersion) -> Result<(Vec<Identifier>, Option<&'static str>)> {
-        let dialect = self.plain()?;
+        let Some(dialect) = &self.plain else {
+            return Ok((Vec::new(), Some("COPY alone can't load it as the definition says")));
+        };
+        if self.marked {
+            return Ok((Vec::new(), Some("rows that repeat a key are to be found again")));
+        }
         let open = self.source.open(object, Some(HEADER_BYTES)).await?;
         let declared = open.head.content_encoding.as_deref().map(str::to_ascii_lowercase);
         let unpacked = unpack(open.body).await?;
@@ -143,7 +157,68 @@ impl Opener {
         }
     }
 
-    pub(super) async fn stream(&self, object: &ObjectVersion, reason: &str) -> Result<Streamed> {
+    /// Opens an object that goes through here.
+    pub(super) async fn through_here(&self, object: &ObjectVersion, reason: &str) -> Result<Opened> {
+        if self.is_verbatim() {
+            self.stream(object, reason).await.map(Box::new).map(Opened::Stream)
+        } else {
+            self.rows(object, reason).await.map(Box::new).map(Opened::Rows)
+        }
+    }
+
+    /// Whether what goes through here goes as it is.
+    pub(super) fn is_verbatim(&self) -> bool {
+        self.plain.is_some() && !self.keeps_rejects()
+    }
+
+    /// Whether rows that can't be loaded are kept, and the others loaded.
+    pub(super) fn keeps_rejects(&self) -> bool {
+        self.definition.rejects.on_reject == OnReject::Keep
+    }
+
+    async fn rows(&self, object: &ObjectVersion, reason: &str) -> Result<RowsObject> {
+        let open = self.source.open(object, None).await?;
+        let (ahead, rest) = read_ahead(unpack(open.body).await?.body).await?;
+        let dialect = self.definition.dialect.complete()?;
+        let body = stream::iter(ahead.into_iter().map(Ok)).chain(rest);
+        let mut parser = Parser::new(Box::pin(body), &dialect)?;
+        let header = parser.header().await?;
+        let mapping = Mapping::of(header.as_deref(), &dialect, &self.definition, &object.key)?;
+        Ok(RowsObject { mapping: Arc::new(mapping), header, dialect, reason: reason.to_owned(), parser })
+    }
+
+    /// Finds the row that an object failed on. The object is read again up to there; if
+    /// that fails, the place is known without the text.
+    pub(super) async fn rejected_row(
+        &self,
+        object: &ObjectVersion,
+        error: &Error,
+        count: LineCount,
+    ) -> Option<Reject> {
+        let place = error.place.as_ref()?;
+        let line = place.line?;
+        let found = async {
+            let open = self.source.open(object, None).await?;
+            locate(unpack(open.body).await?.body, self.plain()?, line, count).await
+        };
+        let located = found.await.unwrap_or_else(|error| {
+            tracing::warn!(object.key = object.key, %error, "the text of the rejected row could not be read");
+            None
+        });
+        let text = located.as_ref().filter(|_| self.definition.rejects.keep_text).map(|located| &located.text);
+        Some(Reject {
+            line: located.as_ref().map_or(line, |located| located.line),
+            record_number: None,
+            column: place.column.clone(),
+            constraint: None,
+            sqlstate: error.sqlstate.clone(),
+            reason: error.message.clone(),
+            text: text.map(|text| kept_text(text).0),
+            cut: text.is_some() && located.is_some_and(|located| located.cut),
+        })
+    }
+
+    async fn stream(&self, object: &ObjectVersion, reason: &str) -> Result<Streamed> {
         let dialect = self.plain()?;
         let open = self.source.open(object, None).await?;
         let unpacked = unpack(open.body).await?;
@@ -156,15 +231,8 @@ impl Opener {
         } else {
             self.all_columns()
         };
-        let (splitter, mut rest) = reader.into_rest();
-        let mut ahead = std::collections::VecDeque::new();
-        let mut bytes = 0;
-        while bytes < READ_AHEAD_BYTES {
-            let Some(chunk) = rest.next().await else { break };
-            let chunk = chunk?;
-            bytes += chunk.len();
-            ahead.push_back(chunk);
-        }
+        let (splitter, rest) = reader.into_rest();
+        let (ahead, rest) = read_ahead(rest).await?;
         Ok(Streamed { columns, reason: reason.to_owned(), splitter, ahead, rest })
     }
 
@@ -193,6 +261,18 @@ impl Opener {
     fn all_columns(&self) -> Vec<Identifier> {
         self.definition.columns.iter().map(|column| column.name.clone()).collect()
     }
+}
+
+async fn read_ahead(mut body: ByteStream) -> Result<(VecDeque<Bytes>, ByteStream)> {
+    let mut ahead = VecDeque::new();
+    let mut bytes = 0;
+    while bytes < READ_AHEAD_BYTES {
+        let Some(chunk) = body.next().await else { break };
+        let chunk = chunk?;
+        bytes += chunk.len();
+        ahead.push_back(chunk);
+    }
+    Ok((ahead, body))
 }
 
 /// The error when `aws_s3` is asked for and is not there.

@@ -7,8 +7,11 @@ use crate::database::failure::failure;
 use crate::database::ledger::{self, FailedObject, Totals};
 use crate::database::run::Run;
 use crate::definition::ResolvedDefinition;
+use crate::definition::rejects::{DEFAULT_PERCENT, OnReject, Rejects};
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
+use crate::import::rows::share;
+use crate::wording::{counted, grouped};
 
 /// What the comparison of listing and ledger says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +42,52 @@ impl Reconciliation {
     }
 }
 
+/// Checks how many rows the run has rejected.
+///
+/// The number counts those of failed objects too, as it ends a run early; the
+/// percentage is of the records of the loaded ones, and only looked at here: before
+/// the end it depends on which objects came first.
+///
+/// # Errors
+/// `TooManyRejects`.
+fn check_rejects(totals: &Totals, rejects: &Rejects) -> Result<()> {
+    if rejects.on_reject == OnReject::Fail {
+        return Ok(());
+    }
+    if let Some(limit) = rejects.limits.run_rows.filter(|limit| totals.rejects_of_all > *limit) {
+        return Err(too_many_rejects(totals.rejects_of_all, limit));
+    }
+    let percent = rejects.limits.run_percent.unwrap_or(DEFAULT_PERCENT);
+    let records = totals.rows + totals.rejects;
+    if totals.rejects <= share(records, percent) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorName::TooManyRejects,
+        format!(
+            "{} of {} records were rejected, and {percent} % are tolerated in a run (reject_limits.run_percent)",
+            grouped(totals.rejects),
+            grouped(records),
+        ),
+    ))
+}
+
+/// The error of a run that has rejected more rows than it may.
+pub(crate) fn too_many_rejects(rejected: u64, limit: u64) -> Error {
+    Error::new(
+        ErrorName::TooManyRejects,
+        format!(
+            "the run has rejected {}, and {} are tolerated in a run (reject_limits.run_rows)",
+            counted(rejected, "row", "rows"),
+            grouped(limit)
+        ),
+    )
+}
+
 /// Checks the ledger of a run, and returns what it adds up to.
 ///
 /// # Errors
-/// `Unreconciled`, `ObjectsFailed`, `NoObjects`.
+/// `Unreconciled`, `ObjectsFailed`, `NoObjects`, `TooManyRejects`.
 pub(crate) async fn reconcile(
     client: &impl GenericClient,
     run: &Run,
@@ -53,6 +98,8 @@ pub(crate) async fn reconcile(
         .and_then(|listed| u64::try_from(listed).ok())
         .ok_or_else(|| Error::new(ErrorName::Internal, format!("run {} has not been planned", run.run_id)))?;
     let totals = ledger::totals(client, &run.run_id).await?;
+    // First: batches end without an outcome when the run has rejected too many rows.
+    check_rejects(&totals, &definition.rejects)?;
     // What a new plan may cure is not tolerated as long as one can be made.
     let is_last = run.failed_attempts + 1 >= run.max_attempts;
     let tolerated = if totals.replannable > 0 && !is_last { 0 } else { definition.tolerated_failed_objects };
@@ -124,9 +171,10 @@ pub fn describe(object: &FailedObject) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::definition::rejects::RejectLimits;
 
     fn totals(loaded: u64, skipped: u64, failed: u64) -> Totals {
-        Totals { loaded, skipped, failed, rows: 0, replannable: 0 }
+        Totals { loaded, skipped, failed, ..Totals::default() }
     }
 
     #[test]
@@ -137,5 +185,23 @@ mod tests {
         assert_eq!(Reconciliation::of(3, &totals(2, 0, 1), 0), Reconciliation::TooManyFailed);
         assert_eq!(Reconciliation::of(3, &totals(2, 0, 1), 1), Reconciliation::Complete);
         assert_eq!(Reconciliation::of(3, &totals(1, 0, 1), 1), Reconciliation::Missing(1));
+    }
+
+    #[test]
+    fn a_run_may_reject_as_many_rows_as_its_limits_say() {
+        let kept = |limits| Rejects { on_reject: OnReject::Keep, limits, keep_text: true };
+        let totals = Totals { rows: 95, rejects: 5, rejects_of_all: 7, ..Totals::default() };
+        let said = |limits| check_rejects(&totals, &kept(limits)).err().map(|error| error.message);
+        assert_eq!(said(RejectLimits::default()), None);
+        assert_eq!(said(RejectLimits { run_percent: Some(5.0), run_rows: Some(7), ..RejectLimits::default() }), None);
+        assert_eq!(
+            said(RejectLimits { run_percent: Some(4.9), ..RejectLimits::default() }).unwrap(),
+            "5 of 100 records were rejected, and 4.9 % are tolerated in a run (reject_limits.run_percent)"
+        );
+        assert_eq!(
+            said(RejectLimits { run_rows: Some(6), ..RejectLimits::default() }).unwrap(),
+            "the run has rejected 7 rows, and 6 are tolerated in a run (reject_limits.run_rows)"
+        );
+        assert!(check_rejects(&totals, &Rejects { on_reject: OnReject::Fail, ..kept(RejectLimits { run_rows: Some(0), ..RejectLimits::default() }) }).is_ok());
     }
 }

@@ -13,6 +13,7 @@ mod merge;
 mod merged_references;
 mod merged_rows;
 mod refusals;
+mod rejects;
 mod versions;
 mod whole_run;
 mod world;

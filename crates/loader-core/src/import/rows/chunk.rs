@@ -1,0 +1,72 @@
+//! The rows of one savepoint: those of one object, or of several small ones.
+
+use bytes::Bytes;
+
+use super::piece::Piece;
+
+/// Rows at which a chunk is full.
+const FULL_ROWS: usize = 16_384;
+/// Bytes at which a chunk is full.
+const FULL_BYTES: usize = 8 * 1024 * 1024;
+
+/// Pieces whose rows stand or fall together, each of the account of this number.
+#[derive(Default)]
+pub(super) struct Chunk {
+    pieces: Vec<(usize, Piece)>,
+    rows: usize,
+    records: usize,
+    bytes: usize,
+}
+
+/// A row of a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RowAt {
+    piece: usize,
+    row: usize,
+}
+
+impl Chunk {
+    pub(super) fn push(&mut self, account: usize, piece: Piece) {
+        self.rows += piece.rows();
+        self.records += piece.records();
+        self.bytes += piece.bytes();
+        self.pieces.push((account, piece));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.records >= FULL_ROWS || self.bytes >= FULL_BYTES
+    }
+
+    /// Returns how many rows there are.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows as u64
+    }
+
+    /// Returns the places of all rows, in their order.
+    pub(super) fn all(&self) -> impl Iterator<Item = RowAt> + '_ {
+        self.pieces
+            .iter()
+            .enumerate()
+            .flat_map(|(piece, (_, rows))| (0..rows.rows()).map(move |row| RowAt { piece, row }))
+    }
+
+    /// Returns the piece of a row, and the number of its account.
+    pub(super) fn piece(&self, at: RowAt) -> Option<(usize, &Piece, usize)> {
+        self.pieces.get(at.piece).map(|(account, piece)| (*account, piece, at.row))
+    }
+
+    /// Returns a row as it is sent, its newline counted.
+    pub(super) fn text(&self, at: RowAt) -> Bytes {
+        self.pieces.get(at.piece).and_then(|(_, piece)| piece.row(at.row)).unwrap_or_default()
+    }
+
+    /// Returns the number of the account of all rows; none if there are several.
+    pub(super) fn only_account(&self) -> Option<usize> {
+        let (first, _) = self.pieces.first()?;
+        self.pieces.iter().all(|(account, _)| account == first).then_some(*first)
+    }
+}

@@ -1,0 +1,395 @@
+//! Judges the rows of a chunk that COPY has refused: those that are sure go by COPY,
+//! the others one by one, and Postgres has the last word on each.
+
+use tokio_postgres::Transaction;
+
+use super::chunk::{Chunk, RowAt};
+use super::sending::{Sending, listed, statement};
+use super::text_format::{array, values};
+use crate::database::failure::{Refusal, failure, reason_of, refusal};
+use crate::error::{Error, ErrorName, Result};
+use crate::identifier::{Identifier, QualifiedName};
+use crate::record::mapping::MappedColumn;
+
+/// How often COPY is tried again after the row that it has refused. Each try costs
+/// what is left of the chunk; then the rest is judged in blocks.
+const TRIES: usize = 8;
+
+/// Records that are judged in one call: each block of them is copied out of all.
+const RECORDS_A_CALL: usize = 1_024;
+
+const DOING: &str = "judging rows";
+
+/// A row that was refused.
+pub(super) struct Refused {
+    pub(super) at: RowAt,
+    pub(super) refusal: Refusal,
+}
+
+/// What became of the rows that were judged.
+#[derive(Default)]
+pub(super) struct Verdict {
+    pub(super) refused: Vec<Refused>,
+    /// Whether it ended early, as too many were refused.
+    pub(super) ended_early: bool,
+}
+
+/// What rows are judged by.
+pub(super) struct Judge<'a> {
+    transaction: &'a Transaction<'a>,
+    relation: String,
+    /// The statement of a COPY of these rows.
+    copy: String,
+    /// The statement that inserts an array of records.
+    insert: String,
+    columns: Vec<Column>,
+}
+
+struct Column {
+    name: Identifier,
+    /// Its type, a domain's own one, without modifiers: what the text becomes before
+    /// the rules of the column apply.
+    base: String,
+    /// Its type as it is.
+    full: String,
+    /// Whether its type says how long a value may be, and a cast would cut it.
+    is_bounded: bool,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) async fn new(
+        transaction: &'a Transaction<'a>,
+        staging: &QualifiedName,
+        relation: &Identifier,
+        columns: &[Identifier],
+    ) -> Result<Self> {
+        let names: Vec<&str> = columns.iter().map(Identifier::as_str).collect();
+        let rows = transaction
+            .query(TYPES, &[&staging.to_string(), &names])
+            .await
+            .map_err(|error| failure(DOING, &error))?;
+        if rows.len() != columns.len() {
+            return Err(Error::new(ErrorName::Internal, "the staging table lacks a column of the objects"));
+        }
+        let columns: Vec<Column> = columns
+            .iter()
+            .zip(&rows)
+            .map(|(name, row)| Column {
+                name: name.clone(),
+                base: row.get(0),
+                full: row.get(1),
+                is_bounded: row.get(2),
+            })
+            .collect();
+        let names: Vec<Identifier> = columns.iter().map(|column| column.name.clone()).collect();
+        Ok(Self {
+            transaction,
+            relation: relation.as_str().to_owned(),
+            copy: statement(staging, &names),
+            insert: insert(staging, &columns),
+            columns,
+        })
+    }
+
+    /// Judges the rows of a chunk, none of which is in the table, and puts those in
+    /// that are good. `first` is what COPY said of the first row that it refused, if
+    /// it has been tried.
+    ///
+    /// It ends early when more than `most` have been refused: then some rows are not
+    /// in the table, and the transaction must not be committed.
+    pub(super) async fn judge(
+        &self,
+        chunk: &Chunk,
+        mapped: &[MappedColumn],
+        first: Option<Refusal>,
+        most: u64,
+    ) -> Result<Verdict> {
+        let mut verdict = Verdict::default();
+        let known = first.as_ref().and_then(|first| first.line?.checked_sub(1));
+        let mut sure = Vec::new();
+        let mut suspects = Vec::new();
+        let useless = self.useless(chunk, mapped);
+        for (number, at) in (0_u64..).zip(chunk.all()) {
+            if known == Some(number) {
+                verdict.refused.extend(first.clone().map(|refusal| Refused { at, refusal }));
+            } else if self.is_sure(&chunk.text(at), mapped, &useless) {
+                sure.push(at);
+            } else {
+                suspects.push(at);
+            }
+        }
+        suspects.splice(0..0, self.send(chunk, &sure, &mut verdict).await?);
+        for suspects in suspects.chunks(RECORDS_A_CALL) {
+            let refused = verdict.refused.len() as u64;
+            if refused > most {
+                verdict.ended_early = true;
+                break;
+            }
+            self.judge_each(chunk, suspects, mapped, most - refused, &mut verdict).await?;
+        }
+        Ok(verdict)
+    }
+
+    /// Sends sure rows by COPY. What it refuses all the same is left out, and the rows
+    /// after it are sent again; returns those that are to be judged one by one.
+    async fn send(&self, chunk: &Chunk, sure: &[RowAt], verdict: &mut Verdict) -> Result<Vec<RowAt>> {
+        let mut rest = sure;
+        for _ in 0..TRIES {
+            let Some(refusal) = self.try_copy(chunk, rest).await? else { return Ok(Vec::new()) };
+            let Some((good, bad, after)) = refusal.line.and_then(|line| divide(rest, line)) else { break };
+            if let Some(refusal) = self.try_copy(chunk, good).await? {
+                return Err(Error::new(
+                    ErrorName::Internal,
+                    format!("the database refused rows that it had taken before: {}", refusal.reason),
+                ));
+            }
+            verdict.refused.push(Refused { at: bad, refusal });
+            rest = after;
+        }
+        Ok(rest.to_vec())
+    }
+
+    /// Copies rows; returns what the database says if it refuses one, and then none of
+    /// them is in the table.
+    async fn try_copy(&self, chunk: &Chunk, rows: &[RowAt]) -> Result<Option<Refusal>> {
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        self.execute("savepoint judged").await?;
+        let sent = async {
+            let mut sending = Sending::begin(self.transaction, &self.copy).await?;
+            for at in rows {
+                sending.feed(chunk.text(*at)).await?;
+            }
+            sending.finish().await
+        };
+        match sent.await {
+            Ok(taken) if taken == rows.len() as u64 => {
+                self.execute("release savepoint judged").await?;
+                Ok(None)
+            }
+            Ok(taken) => Err(Error::new(
+                ErrorName::Internal,
+                format!("the database took {taken} rows of the {} that were sent", rows.len()),
+            )),
+            Err(error) => {
+                let Some(refusal) = refusal(&self.relation, &error) else {
+                    return Err(failure("copying rows", &error));
+                };
+                self.execute("rollback to savepoint judged").await?;
+                Ok(Some(refusal))
+            }
+        }
+    }
+
+    async fn judge_each(
+        &self,
+        chunk: &Chunk,
+        suspects: &[RowAt],
+        mapped: &[MappedColumn],
+        most: u64,
+        verdict: &mut Verdict,
+    ) -> Result<()> {
+        let records: Vec<String> = suspects.iter().map(|at| array(row(&chunk.text(*at)))).collect();
+        let rows = self
+            .transaction
+            .query(
+                "select at, state, message, refused_column, refused_constraint from loader.judge_rows($1, $2, $3)",
+                &[&self.insert, &records, &i64::try_from(most).unwrap_or(i64::MAX)],
+            )
+            .await
+            .map_err(|error| failure(DOING, &error))?;
+        let mut without_column = Vec::new();
+        for judged in &rows {
+            let number = usize::try_from(judged.get::<_, i32>(0)).ok().and_then(|at| at.checked_sub(1));
+            let Some((number, at)) = number.and_then(|number| Some((number, *suspects.get(number)?))) else {
+                return Err(Error::new(ErrorName::Internal, "a row was judged that was not sent"));
+            };
+            let named = |at: usize| judged.get::<_, Option<String>>(at).filter(|name| !name.is_empty());
+            let (state, message): (String, String) = (judged.get(1), judged.get(2));
+            let refusal = Refusal {
+                line: None,
+                column: named(3),
+                constraint: named(4),
+                reason: reason_of(&state, &message),
+                sqlstate: state,
+            };
+            // A constraint of the table is no column's; that of a domain is.
+            if refusal.column.is_none() && is_of_value(&refusal) {
+                without_column.push((verdict.refused.len(), number));
+            }
+            verdict.refused.push(Refused { at, refusal });
+        }
+        verdict.ended_early |= rows.len() as u64 > most;
+        self.find_columns(chunk, suspects, &records, mapped, &without_column, verdict).await
+    }
+
+    /// Finds out which column's value spoiled a row: the only one that is not sure, or
+    /// the first of those that does not become a value of its type.
+    async fn find_columns(
+        &self,
+        chunk: &Chunk,
+        suspects: &[RowAt],
+        records: &[String],
+        mapped: &[MappedColumn],
+        wanted: &[(usize, usize)],
+        verdict: &mut Verdict,
+    ) -> Result<()> {
+        let mut asked = Vec::new();
+        for (refused, number) in wanted {
+            let Some(at) = suspects.get(*number) else { continue };
+            let doubtful = self.doubtful(&chunk.text(*at), mapped);
+            match doubtful.as_slice() {
+                [] => {}
+                [only] => self.blame(verdict, *refused, *only),
+                _ => asked.push((*refused, *number, doubtful)),
+            }
+        }
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let probes: Vec<String> = (1..)
+            .zip(&self.columns)
+            .map(|(number, column)| format!("select ($1::text[])[{number}]::{}", column.full))
+            .collect();
+        let texts: Vec<&str> =
+            asked.iter().filter_map(|(_, number, _)| records.get(*number)).map(String::as_str).collect();
+        let candidates: Vec<String> = asked
+            .iter()
+            .map(|(_, _, doubtful)| {
+                let numbers: Vec<String> = doubtful.iter().map(|at| (at + 1).to_string()).collect();
+                format!("{{{}}}", numbers.join(","))
+            })
+            .collect();
+        let rows = self
+            .transaction
+            .query(
+                "select at, refused from loader.judge_columns($1, $2, $3) order by at",
+                &[&probes, &texts, &candidates],
+            )
+            .await
+            .map_err(|error| failure(DOING, &error))?;
+        for ((refused, _, doubtful), row) in asked.iter().zip(&rows) {
+            let found = row
+                .get::<_, Option<i32>>(1)
+                .and_then(|number| usize::try_from(number).ok()?.checked_sub(1))
+                // A cast to a length cuts what the column refuses.
+                .or_else(|| {
+                    let mut bounded = doubtful
+                        .iter()
+                        .copied()
+                        .filter(|at| self.columns.get(*at).is_some_and(|column| column.is_bounded));
+                    bounded.next().filter(|_| bounded.next().is_none())
+                });
+            if let Some(at) = found {
+                self.blame(verdict, *refused, at);
+            }
+        }
+        Ok(())
+    }
+
+    fn blame(&self, verdict: &mut Verdict, refused: usize, column: usize) {
+        if let (Some(refused), Some(column)) = (verdict.refused.get_mut(refused), self.columns.get(column)) {
+            refused.refusal.column = Some(column.name.as_str().to_owned());
+        }
+    }
+
+    /// Returns the columns whose values are not surely taken.
+    fn doubtful(&self, text: &[u8], mapped: &[MappedColumn]) -> Vec<usize> {
+        cells(text)
+            .zip(mapped)
+            .enumerate()
+            .filter(|(_, (value, column))| !takes(column, value.as_deref()))
+            .map(|(at, _)| at)
+            .collect()
+    }
+
+    /// Finds the columns of which nothing is sure: they would make a suspect of every
+    /// row, as those of a type that only Postgres knows do.
+    fn useless(&self, chunk: &Chunk, mapped: &[MappedColumn]) -> Vec<bool> {
+        /// Rows that are looked at.
+        const LOOKED_AT: usize = 256;
+        let step = usize::try_from(chunk.rows()).unwrap_or(usize::MAX).div_ceil(LOOKED_AT).max(1);
+        let mut doubts = vec![0_usize; mapped.len()];
+        let mut looked_at = 0;
+        for at in chunk.all().step_by(step) {
+            looked_at += 1;
+            for column in self.doubtful(&chunk.text(at), mapped) {
+                if let Some(doubts) = doubts.get_mut(column) {
+                    *doubts += 1;
+                }
+            }
+        }
+        // One in two: rather too many COPYs than too many single rows. Where really so
+        // many rows are bad, the few tries of COPY are soon over.
+        doubts.into_iter().map(|doubts| doubts * 2 > looked_at).collect()
+    }
+
+    fn is_sure(&self, text: &[u8], mapped: &[MappedColumn], useless: &[bool]) -> bool {
+        cells(text)
+            .zip(mapped)
+            .zip(useless)
+            .all(|((value, column), useless)| *useless || takes(column, value.as_deref()))
+    }
+
+    async fn execute(&self, statement: &str) -> Result<()> {
+        self.transaction.batch_execute(statement).await.map_err(|error| failure(DOING, &error))
+    }
+}
+
+/// Whether a cause is in a single value, not in how the values go together.
+fn is_of_value(refusal: &Refusal) -> bool {
+    !refusal.sqlstate.starts_with("23") || refusal.sqlstate == "23514" || refusal.sqlstate == "23502"
+}
+
+fn takes(column: &MappedColumn, value: Option<&str>) -> bool {
+    column.certain.takes(value)
+}
+
+/// Divides rows at the line that a COPY of them has named, from 1.
+fn divide(rows: &[RowAt], line: u64) -> Option<(&[RowAt], RowAt, &[RowAt])> {
+    let at = usize::try_from(line).ok()?.checked_sub(1)?;
+    let (good, rest) = rows.split_at_checked(at)?;
+    let (bad, after) = rest.split_first()?;
+    Some((good, *bad, after))
+}
+
+/// Returns the row without its newline.
+fn row(text: &[u8]) -> &str {
+    std::str::from_utf8(text).unwrap_or_default().trim_end_matches('\n')
+}
+
+fn cells(text: &[u8]) -> impl Iterator<Item = Option<std::borrow::Cow<'_, str>>> {
+    values(row(text))
+}
+
+fn insert(staging: &QualifiedName, columns: &[Column]) -> String {
+    let names: Vec<Identifier> = columns.iter().map(|column| column.name.clone()).collect();
+    let cells: Vec<String> = (1..)
+        .zip(columns)
+        .map(|(number, column)| format!("record.cells[{number}]::{}", column.base))
+        .collect();
+    // `offset 0` keeps each record from being taken apart anew for each of its cells. An
+    // identity that is always generated takes what COPY gives it, and so it does here.
+    format!(
+        "insert into {staging} ({}) overriding system value select {} from (select line::text[] as cells from unnest($1) as lines (line) offset 0) as record",
+        listed(&names),
+        cells.join(", ")
+    )
+}
+
+/// The type of each column: under its domains and without modifiers, and as it is.
+/// `format_type` with -1 names `bit` and `character` so that they mean no length.
+const TYPES: &str = "
+    with recursive base as (
+        select wanted.number, a.atttypid, a.atttypmod, a.atttypid as typid, a.atttypmod as typmod
+          from unnest($2::text[]) with ordinality as wanted (name, number)
+          join pg_catalog.pg_attribute a on a.attrelid = to_regclass($1) and a.attname = wanted.name and not a.attisdropped
+         union all
+        select base.number, base.atttypid, base.atttypmod, t.typbasetype, t.typtypmod
+          from base join pg_catalog.pg_type t on t.oid = base.typid
+         where t.typtype = 'd')
+    select format_type(base.typid, -1), format_type(base.atttypid, base.atttypmod),
+           base.typmod >= 0 and base.typid in ('varchar'::regtype, 'bpchar'::regtype, 'bit'::regtype, 'varbit'::regtype)
+      from base join pg_catalog.pg_type t on t.oid = base.typid and t.typtype <> 'd'
+     order by base.number";

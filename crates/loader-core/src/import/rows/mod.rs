@@ -1,0 +1,406 @@
+//! The rows lane: an object's records are parsed, mapped to columns, and sent row by
+//! row in chunks. What a chunk is refused for costs the rows that are at fault, and no
+//! others.
+//!
+//! A chunk goes by COPY within a savepoint. If it is refused, its rows are judged
+//! ([`judge`]); the next chunks of the object are judged before they are sent whole.
+
+mod account;
+mod chunk;
+mod judge;
+mod piece;
+mod reading;
+mod sending;
+mod text_format;
+
+use std::sync::Arc;
+
+use tokio_postgres::Transaction;
+
+use self::account::Account;
+pub(crate) use self::account::share;
+use self::chunk::{Chunk, RowAt};
+use self::judge::Judge;
+use self::piece::{Origin, Piece};
+use self::reading::Reading;
+pub(super) use self::reading::RowsObject;
+use self::sending::{Sending, statement};
+use super::group::{Assignment, GroupError, Spoiled, sending};
+use super::open::named;
+use crate::database::control_schema::Schema;
+use crate::database::failure::{Refusal, failure, refusal};
+use crate::database::ledger::Loaded;
+use crate::database::rejects;
+use crate::definition::rejects::{OnReject, RejectLimits};
+use crate::error::{Error, ErrorName, Place, Result};
+use crate::identifier::{Identifier, QualifiedName};
+use crate::record::mapping::Mapping;
+use crate::source::ObjectVersion;
+use crate::wording::grouped;
+
+/// The columns that say where a row comes from, while it may still be rejected: for
+/// repeating a key, which only the build finds out.
+pub(crate) const MARKS: [&str; 2] = ["_loader_object", "_loader_line"];
+
+/// What goes row by row in one transaction.
+pub(super) struct Lane<'a> {
+    transaction: &'a Transaction<'a>,
+    work: &'a Assignment,
+    staging: QualifiedName,
+    accounts: Vec<Account>,
+    /// The first account that may still be found to be over its limits.
+    unsettled: usize,
+    chunk: Chunk,
+    /// The COPY of the chunk, if it is sent while it is read.
+    copy: Option<Sending>,
+    /// How many rows of the chunk have been refused by COPY before: the next ones of
+    /// the object are judged before they are sent.
+    is_dirty: bool,
+    /// How many rows the run had rejected before this transaction.
+    rejected_before: Option<u64>,
+}
+
+impl<'a> Lane<'a> {
+    pub(super) fn new(transaction: &'a Transaction<'a>, work: &'a Assignment) -> Self {
+        Self {
+            transaction,
+            work,
+            staging: Schema::Staging.table(&work.staging),
+            accounts: Vec::new(),
+            unsettled: 0,
+            chunk: Chunk::default(),
+            copy: None,
+            is_dirty: false,
+            rejected_before: None,
+        }
+    }
+
+    /// Loads an object, as far as it goes without its last chunk.
+    pub(super) async fn load(&mut self, object: &ObjectVersion, opened: RowsObject) -> Result<(), GroupError> {
+        let is_like_the_last =
+            self.accounts.last().is_some_and(|last| has_same_columns(&last.mapping, &opened.mapping));
+        if !is_like_the_last {
+            self.flush().await?;
+        }
+        let RowsObject { mapping, header, dialect, reason, parser } = opened;
+        let origin = Origin {
+            key: object.key.clone(),
+            etag: object.etag.clone(),
+            run_id: self.work.run_id.clone(),
+            mapping: Arc::clone(&mapping),
+            ragged: dialect.ragged,
+            marked: self.work.opener.marked,
+            keep_text: self.work.opener.definition.rejects.keep_text,
+        };
+        self.accounts.push(Account::new(object, mapping, dialect, header, reason));
+        self.is_dirty = false;
+        let mut reading = Reading::start(parser, origin);
+        loop {
+            match reading.next().await {
+                Ok(Some(piece)) => self.take(piece).await?,
+                Ok(None) => break,
+                Err(error) => return Err(self.unreadable(named(error, &object.key)).await),
+            }
+        }
+        if let Some(account) = self.accounts.last_mut() {
+            account.ended = true;
+        }
+        if self.chunk.is_full() {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Sends what is left, and checks the limits.
+    pub(super) async fn finish(&mut self) -> Result<(), GroupError> {
+        self.flush().await
+    }
+
+    /// Returns what was loaded, after [`finish`](Self::finish).
+    pub(super) fn loaded(&mut self) -> impl Iterator<Item = Loaded> + '_ {
+        self.accounts.drain(..).map(|account| {
+            let is_replayable = account.rejected > 0;
+            Loaded {
+                rows: account.records - account.rejected,
+                rejects: account.rejected,
+                dialect: is_replayable.then_some(account.dialect),
+                header: account.header.filter(|_| is_replayable),
+                key: account.object.key,
+                engine: "stream",
+                reason: account.reason,
+            }
+        })
+    }
+
+    async fn take(&mut self, mut piece: Piece) -> Result<(), GroupError> {
+        let (on_reject, limits) = (self.on_reject(), self.limits());
+        let number = self.accounts.len() - 1;
+        let Some(account) = self.accounts.last_mut() else { return Ok(()) };
+        account.records += piece.records() as u64;
+        let refused = std::mem::take(&mut piece.refused);
+        if let (OnReject::Fail, Some(first)) = (on_reject, refused.first().cloned()) {
+            let error = bad_row(&first, piece.first_refused_ends, &account.object.key);
+            return Err(spoiled(error, 1, vec![first]));
+        }
+        for reject in refused {
+            account.reject(reject);
+        }
+        // Whatever the rest is.
+        if limits.object_rows.is_some_and(|rows| account.rejected > rows) {
+            return Err(fail(account, None, &limits));
+        }
+        // Rows that wait to be judged wait for what comes after them, too.
+        if piece.rows() > 0 && (self.copy.is_some() || !self.is_dirty && self.chunk.rows() == 0) {
+            self.send(&piece).await?;
+        }
+        self.chunk.push(number, piece);
+        if self.chunk.is_full() { self.flush().await } else { Ok(()) }
+    }
+
+    /// Sends rows while the next ones are read.
+    async fn send(&mut self, piece: &Piece) -> Result<(), GroupError> {
+        let copying = |error: tokio_postgres::Error| failure("copying rows", &error);
+        let mut copy = match self.copy.take() {
+            Some(copy) => copy,
+            None => {
+                self.begin().await?;
+                Sending::begin(self.transaction, &statement(&self.staging, &self.columns()))
+                    .await
+                    .map_err(copying)?
+            }
+        };
+        copy.feed(piece.text.clone()).await.map_err(copying)?;
+        self.copy = Some(copy);
+        Ok(())
+    }
+
+    /// Begins a chunk. A COPY that fails before it takes data breaks the connection
+    /// (see the verbatim lane), so whatever has to be waited for is waited for here.
+    async fn begin(&self) -> Result<(), GroupError> {
+        self.execute(&format!(
+            "savepoint chunk; {}; lock table {} in row exclusive mode",
+            self.work.time_limit(),
+            self.staging
+        ))
+        .await
+    }
+
+    /// Ends the chunk: its good rows are in the table, its bad ones are rejects.
+    async fn flush(&mut self) -> Result<(), GroupError> {
+        let chunk = std::mem::take(&mut self.chunk);
+        let copy = self.copy.take();
+        if chunk.is_empty() {
+            return self.settle();
+        }
+        if chunk.rows() > 0 {
+            let first = match copy {
+                Some(copy) => self.end_copy(copy, &chunk).await?,
+                // Its object had bad rows before; or COPY can't say what it holds.
+                None => {
+                    self.begin().await?;
+                    self.judge(&chunk, None).await?;
+                    None
+                }
+            };
+            if let Some(first) = first {
+                self.judge(&chunk, Some(first)).await?;
+            }
+            self.execute("release savepoint chunk").await?;
+        }
+        self.keep_rejects().await?;
+        self.settle()
+    }
+
+    /// Ends the COPY of a chunk; returns what the database says if it refuses a row.
+    async fn end_copy(&mut self, copy: Sending, chunk: &Chunk) -> Result<Option<Refusal>, GroupError> {
+        let error = match copy.finish().await {
+            Ok(taken) if taken == chunk.rows() => return Ok(None),
+            Ok(taken) => {
+                return Err(GroupError::Step(Error::new(
+                    ErrorName::Internal,
+                    format!("the database took {taken} rows of the {} that were sent", chunk.rows()),
+                )));
+            }
+            Err(error) => error,
+        };
+        let Some(refused) = refusal(self.work.staging.as_str(), &error) else {
+            return Err(sending(failure("copying rows", &error)));
+        };
+        if self.on_reject() == OnReject::Fail {
+            return Err(self.refused(chunk, refused));
+        }
+        self.execute("rollback to savepoint chunk").await?;
+        self.is_dirty = true;
+        Ok(Some(refused))
+    }
+
+    /// Judges the rows of a chunk one by one where that is needed.
+    async fn judge(&mut self, chunk: &Chunk, first: Option<Refusal>) -> Result<(), GroupError> {
+        self.is_dirty = true;
+        let limits = self.limits();
+        let only = chunk.only_account().and_then(|number| self.accounts.get(number));
+        let most = only.map_or(u64::MAX, |account| account.left(&limits));
+        let Some(last) = self.accounts.last() else { return Ok(()) };
+        let mapping = Arc::clone(&last.mapping);
+        let judge = Judge::new(self.transaction, &self.staging, &self.work.staging, &self.columns()).await?;
+        let verdict = judge.judge(chunk, &mapping.columns, first, most).await?;
+        let keep_text = self.work.opener.definition.rejects.keep_text;
+        let is_clean = verdict.refused.is_empty();
+        for refused in verdict.refused {
+            let Some((account, reject)) = reject_of(chunk, refused.at, refused.refusal, keep_text) else {
+                return Err(GroupError::Step(Error::new(ErrorName::Internal, "a row that was refused is lost")));
+            };
+            if let Some(account) = self.accounts.get_mut(account) {
+                account.reject(reject);
+            }
+        }
+        if verdict.ended_early {
+            self.settle()?;
+            return Err(GroupError::Step(Error::new(
+                ErrorName::Internal,
+                "rows were left unjudged, and no limit was reached",
+            )));
+        }
+        // One bad row in a million: what follows goes as fast as before.
+        self.is_dirty = !is_clean;
+        Ok(())
+    }
+
+    /// Writes the rejects that are not written yet.
+    async fn keep_rejects(&mut self) -> Result<(), GroupError> {
+        for account in self.accounts.iter_mut().skip(self.unsettled) {
+            let pending = std::mem::take(&mut account.pending);
+            rejects::keep(self.transaction, &self.work.run_id, &account.object, &pending).await?;
+        }
+        let rejected: u64 = self.accounts.iter().map(|account| account.rejected).sum();
+        let Some(run_rows) = self.limits().run_rows.filter(|_| rejected > 0) else { return Ok(()) };
+        let before = match self.rejected_before {
+            Some(before) => before,
+            None => rejects::count(self.transaction, &self.work.run_id).await?,
+        };
+        self.rejected_before = Some(before);
+        if before + rejected <= run_rows {
+            return Ok(());
+        }
+        let what = format!(
+            "the run has rejected {} rows so far, and {} are tolerated in a run (reject_limits.run_rows)",
+            grouped(before + rejected),
+            grouped(run_rows)
+        );
+        match self.accounts.iter_mut().rev().find(|account| account.rejected > 0) {
+            Some(account) => Err(fail(account, Some(&what), &self.work.opener.definition.rejects.limits)),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks the limits of the objects.
+    fn settle(&mut self) -> Result<(), GroupError> {
+        let limits = self.limits();
+        for account in self.accounts.iter_mut().skip(self.unsettled) {
+            if account.exceeded(&limits).is_some() {
+                return Err(fail(account, None, &limits));
+            }
+        }
+        self.unsettled += self.accounts.iter().skip(self.unsettled).take_while(|account| account.ended).count();
+        Ok(())
+    }
+
+    /// The error of an object that can't be read to its end.
+    async fn unreadable(&mut self, error: Error) -> GroupError {
+        match sending(error) {
+            GroupError::Object(mut spoiled) => {
+                if let Some(account) = self.accounts.last_mut() {
+                    spoiled.rejected = account.rejected;
+                    spoiled.rejects = account.first();
+                }
+                GroupError::Object(spoiled)
+            }
+            step => step,
+        }
+    }
+
+    /// The error of an object none of whose rows may be refused.
+    fn refused(&self, chunk: &Chunk, refused: Refusal) -> GroupError {
+        let mut error =
+            Error::new(ErrorName::BadRow, format!("the database refused a row: {}", refused.reason));
+        error.sqlstate = Some(refused.sqlstate.clone());
+        let keep_text = self.work.opener.definition.rejects.keep_text;
+        let row = refused
+            .line
+            .and_then(|line| usize::try_from(line).ok()?.checked_sub(1))
+            .and_then(|at| chunk.all().nth(at));
+        let Some((at, (number, piece, place))) = row.and_then(|at| Some((at, chunk.piece(at)?))) else {
+            return spoiled(error, 0, Vec::new());
+        };
+        let key = self.accounts.get(number).map(|account| account.object.key.clone()).unwrap_or_default();
+        let line = Some(piece.last_line(place));
+        let error = error.at(Place { key, line, column: refused.column.clone() });
+        let rejects: Vec<_> =
+            reject_of(chunk, at, refused, keep_text).into_iter().map(|(_, reject)| reject).collect();
+        spoiled(error, rejects.len() as u64, rejects)
+    }
+
+    /// Returns the columns that the rows of the chunk have.
+    fn columns(&self) -> Vec<Identifier> {
+        let mapping = self.accounts.last().map(|account| &account.mapping);
+        let mapped = mapping.into_iter().flat_map(|mapping| &mapping.columns);
+        let marks = MARKS.iter().filter(|_| self.work.opener.marked);
+        mapped.map(|column| column.name.clone()).chain(marks.map(|name| Identifier::of_static(name))).collect()
+    }
+
+    fn on_reject(&self) -> OnReject {
+        self.work.opener.definition.rejects.on_reject
+    }
+
+    fn limits(&self) -> RejectLimits {
+        self.work.opener.definition.rejects.limits
+    }
+
+    async fn execute(&self, statement: &str) -> Result<(), GroupError> {
+        self.transaction
+            .batch_execute(statement)
+            .await
+            .map_err(|error| GroupError::Step(failure("loading objects", &error)))
+    }
+}
+
+fn has_same_columns(one: &Mapping, other: &Mapping) -> bool {
+    one.columns.iter().map(|column| &column.name).eq(other.columns.iter().map(|column| &column.name))
+}
+
+/// Makes a reject of a row of a chunk, with the number of its account.
+fn reject_of(chunk: &Chunk, at: RowAt, refused: Refusal, keep_text: bool) -> Option<(usize, rejects::Reject)> {
+    let (account, piece, row) = chunk.piece(at)?;
+    let reject = rejects::Reject {
+        column: refused.column,
+        constraint: refused.constraint,
+        sqlstate: Some(refused.sqlstate),
+        reason: refused.reason,
+        ..piece.reject(row, keep_text)
+    };
+    Some((account, reject))
+}
+
+fn bad_row(reject: &rejects::Reject, ends: u64, key: &str) -> Error {
+    let mut error = Error::new(ErrorName::BadRow, reject.reason.clone()).at(Place {
+        key: key.to_owned(),
+        line: Some(ends),
+        column: reject.column.clone(),
+    });
+    error.sqlstate.clone_from(&reject.sqlstate);
+    error
+}
+
+fn spoiled(error: Error, rejected: u64, rejects: Vec<rejects::Reject>) -> GroupError {
+    GroupError::Object(Box::new(Spoiled { error, rejected, rejects }))
+}
+
+/// Fails an object of which too many rows were rejected; `what` says it where it is
+/// not the object's own limit.
+fn fail(account: &mut Account, what: Option<&str>, limits: &RejectLimits) -> GroupError {
+    let error = match what {
+        Some(what) => account.error(what),
+        None => account.exceeded(limits).unwrap_or_else(|| account.error("too many rows were rejected")),
+    };
+    spoiled(error, account.rejected, account.first())
+}

@@ -1,0 +1,240 @@
+//! Rows of an object as they are sent, with the places that they come from.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::text_format::push_value;
+use crate::database::rejects::{MAX_TEXT_BYTES, Reject, kept_text};
+use crate::definition::dialect::Ragged;
+use crate::definition::drift::Metadata;
+use crate::record::mapping::{From, Mapping};
+use crate::record::parsed::{Fault, Parsed, Text, Written};
+use crate::values::Converted;
+
+/// Bytes of rows, or of their texts, at which a piece is full.
+const FULL_BYTES: usize = 256 * 1024;
+/// Records at which a piece is full.
+const FULL_RECORDS: usize = 4_096;
+
+/// What is written for the time of the load: Postgres takes it for the beginning of
+/// the transaction (documentation, "Date/Time Input", "Special Values").
+const NOW: &str = "now";
+
+/// What the rows of an object have in common.
+pub(super) struct Origin {
+    pub(super) key: String,
+    pub(super) etag: String,
+    pub(super) run_id: String,
+    pub(super) mapping: Arc<Mapping>,
+    pub(super) ragged: Ragged,
+    /// Whether each row is marked with where it comes from, so that it is found again
+    /// when it repeats a key.
+    pub(super) marked: bool,
+    /// Whether the texts of rejected rows are kept.
+    pub(super) keep_text: bool,
+}
+
+/// Where a row is, in its object and in its piece.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    /// Where its text ends, the newline counted.
+    end: usize,
+    /// Where its record ends among the records as they stand in the object.
+    raw_end: usize,
+    cut: bool,
+    line: u64,
+    last_line: u64,
+    number: u64,
+}
+
+/// Rows, ready to be sent, and records that can't be.
+#[derive(Default)]
+pub(super) struct Piece {
+    /// The rows in the text format of COPY.
+    pub(super) text: Bytes,
+    rows: Vec<Row>,
+    /// The records as they stand in the object, each cut to what is kept.
+    raw: String,
+    /// Records that are refused before Postgres sees them.
+    pub(super) refused: Vec<Reject>,
+    /// The line on which the first of those ends.
+    pub(super) first_refused_ends: u64,
+    /// Bytes of the texts of those.
+    refused_bytes: usize,
+}
+
+impl Piece {
+    /// Returns how many rows there are.
+    pub(super) fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Returns how many records there were.
+    pub(super) fn records(&self) -> usize {
+        self.rows.len() + self.refused.len()
+    }
+
+    /// Returns how much memory it takes, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.text.len() + self.raw.len() + self.refused_bytes
+    }
+
+    /// Returns a row as it is sent, its newline counted.
+    pub(super) fn row(&self, at: usize) -> Option<Bytes> {
+        let start = match at.checked_sub(1) {
+            Some(before) => self.rows.get(before)?.end,
+            None => 0,
+        };
+        Some(self.text.slice(start..self.rows.get(at)?.end))
+    }
+
+    /// Returns the line on which a row's record ends.
+    pub(super) fn last_line(&self, at: usize) -> u64 {
+        self.rows.get(at).map_or(0, |row| row.last_line)
+    }
+
+    /// Makes a reject of a row.
+    pub(super) fn reject(&self, at: usize, keep_text: bool) -> Reject {
+        let Some(row) = self.rows.get(at) else { return Reject::default() };
+        let start = at.checked_sub(1).and_then(|before| self.rows.get(before)).map_or(0, |row| row.raw_end);
+        let (text, cut) = kept_text(self.raw.get(start..row.raw_end).unwrap_or_default());
+        Reject {
+            line: row.line,
+            record_number: Some(row.number),
+            text: keep_text.then_some(text),
+            cut: keep_text && (cut || row.cut),
+            ..Reject::default()
+        }
+    }
+}
+
+/// Puts pieces together.
+pub(super) struct PieceMaker {
+    origin: Origin,
+    piece: Piece,
+    text: String,
+    scratch: String,
+}
+
+impl PieceMaker {
+    pub(super) fn new(origin: Origin) -> Self {
+        Self { origin, piece: Piece::default(), text: String::new(), scratch: String::new() }
+    }
+
+    /// Whether the piece is to be taken now.
+    pub(super) fn is_full(&self) -> bool {
+        self.text.len() >= FULL_BYTES
+            || self.piece.raw.len() + self.piece.refused_bytes >= FULL_BYTES
+            || self.piece.records() >= FULL_RECORDS
+    }
+
+    /// Takes what is there and begins anew.
+    pub(super) fn take(&mut self) -> Piece {
+        let text = std::mem::take(&mut self.text);
+        self.text.reserve(text.len());
+        let mut piece = std::mem::take(&mut self.piece);
+        piece.text = Bytes::from(text);
+        self.piece.rows.reserve(piece.rows.len());
+        self.piece.raw.reserve(piece.raw.len());
+        piece
+    }
+
+    /// Adds a record: as a row, or as a reject.
+    pub(super) fn add(&mut self, record: &Parsed) {
+        if let Some(fault) = self.fault_of(record) {
+            self.refuse(record, None, fault.sqlstate(), fault.reason());
+            return;
+        }
+        let start = self.text.len();
+        let mapping = Arc::clone(&self.origin.mapping);
+        for (at, column) in mapping.columns.iter().enumerate() {
+            if at > 0 {
+                self.text.push('\t');
+            }
+            match &column.from {
+                From::Field(field) => {
+                    let text = record.field(*field).unwrap_or(Text { value: "", written: Written::Absent });
+                    self.scratch.clear();
+                    match column.conversion.apply(text, &mut self.scratch) {
+                        Converted::Null => push_value(None, &mut self.text),
+                        Converted::Value(value) => push_value(Some(value), &mut self.text),
+                        Converted::Refused { sqlstate, reason } => {
+                            self.text.truncate(start);
+                            self.refuse(record, Some(column.name.as_str()), sqlstate, reason);
+                            return;
+                        }
+                    }
+                }
+                From::Metadata(metadata) => self.push_metadata(*metadata, record),
+                From::Constant(value) => push_value(value.as_deref(), &mut self.text),
+                From::Sql => push_value(None, &mut self.text),
+            }
+        }
+        if self.origin.marked {
+            self.text.push('\t');
+            self.push_metadata(Metadata::Object, record);
+            self.text.push('\t');
+            self.push_metadata(Metadata::Line, record);
+        }
+        self.text.push('\n');
+        let mut cut = false;
+        if self.origin.keep_text {
+            let (raw, is_cut) = record.raw();
+            let kept = raw.get(..raw.floor_char_boundary(MAX_TEXT_BYTES)).unwrap_or_default();
+            cut = is_cut || kept.len() < raw.len();
+            self.piece.raw.push_str(kept);
+        }
+        self.piece.rows.push(Row {
+            end: self.text.len(),
+            raw_end: self.piece.raw.len(),
+            cut,
+            line: record.line(),
+            last_line: record.last_line(),
+            number: record.number(),
+        });
+    }
+
+    fn fault_of(&self, record: &Parsed) -> Option<Fault> {
+        if let Some(fault) = record.fault() {
+            return Some(fault);
+        }
+        let width = self.origin.mapping.width?;
+        match (record.width().cmp(&width), self.origin.ragged) {
+            (std::cmp::Ordering::Less, Ragged::Refuse) => Some(Fault::TooFewFields),
+            (std::cmp::Ordering::Greater, Ragged::Refuse | Ragged::Pad) => Some(Fault::TooManyFields),
+            _ => None,
+        }
+    }
+
+    fn push_metadata(&mut self, metadata: Metadata, record: &Parsed) {
+        let out = &mut self.text;
+        match metadata {
+            Metadata::Object => push_value(Some(&self.origin.key), out),
+            Metadata::Etag => push_value(Some(&self.origin.etag), out),
+            Metadata::RunId => push_value(Some(&self.origin.run_id), out),
+            Metadata::Line => out.push_str(&record.line().to_string()),
+            Metadata::LoadedAt => out.push_str(NOW),
+        }
+    }
+
+    fn refuse(&mut self, record: &Parsed, column: Option<&str>, sqlstate: &str, reason: &str) {
+        let (raw, is_cut) = record.raw();
+        let keep = self.origin.keep_text;
+        let (text, cut) = if keep { kept_text(raw) } else { (String::new(), false) };
+        if self.piece.refused.is_empty() {
+            self.piece.first_refused_ends = record.last_line();
+        }
+        self.piece.refused_bytes += text.len();
+        self.piece.refused.push(Reject {
+            line: record.line(),
+            record_number: Some(record.number()),
+            column: column.map(ToOwned::to_owned),
+            constraint: None,
+            sqlstate: Some(sqlstate.to_owned()),
+            reason: reason.to_owned(),
+            text: keep.then_some(text),
+            cut: keep && (cut || is_cut),
+        });
+    }
+}

@@ -1,0 +1,93 @@
+//! Reads an object's records ahead of the database: parsing and sending take turns
+//! otherwise, and each waits for the other.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::piece::{Origin, Piece, PieceMaker};
+use crate::definition::dialect::Dialect;
+use crate::error::{Error, ErrorName, Result};
+use crate::record::mapping::Mapping;
+use crate::record::parsed::Parsed;
+use crate::record::parser::Parser;
+
+/// Pieces that are read ahead; memory is bounded by it.
+const AHEAD: usize = 4;
+
+/// An object whose records go through here one by one.
+pub(in crate::import) struct RowsObject {
+    pub(in crate::import) mapping: Arc<Mapping>,
+    /// The names of its fields, where it has a header.
+    pub(in crate::import) header: Option<Vec<String>>,
+    pub(in crate::import) dialect: Dialect,
+    /// Why this engine, and what was found out about the object.
+    pub(in crate::import) reason: String,
+    pub(in crate::import) parser: Parser,
+}
+
+/// What is said of an object that is being read.
+enum Read {
+    Piece(Piece),
+    Failed(Error),
+    End,
+}
+
+/// An object that is being read.
+pub(super) struct Reading {
+    said: mpsc::Receiver<Read>,
+    /// Ended with this.
+    _task: JoinSet<()>,
+}
+
+impl Reading {
+    pub(super) fn start(parser: Parser, origin: Origin) -> Self {
+        let (sender, said) = mpsc::channel(AHEAD);
+        let mut task = JoinSet::new();
+        task.spawn(read(parser, PieceMaker::new(origin), sender));
+        Self { said, _task: task }
+    }
+
+    /// Returns the next piece; none at the end of the object.
+    ///
+    /// # Errors
+    /// Those of the source and of the parser.
+    pub(super) async fn next(&mut self) -> Result<Option<Piece>> {
+        match self.said.recv().await {
+            Some(Read::Piece(piece)) => Ok(Some(piece)),
+            Some(Read::Failed(error)) => Err(error),
+            Some(Read::End) => Ok(None),
+            // Not to be taken for the end of the object.
+            None => Err(Error::new(ErrorName::Internal, "the reading of an object broke off")),
+        }
+    }
+}
+
+async fn read(mut parser: Parser, mut maker: PieceMaker, sender: mpsc::Sender<Read>) {
+    let mut record = Parsed::default();
+    loop {
+        let said = match parser.next(&mut record).await {
+            Ok(true) => {
+                maker.add(&record);
+                if !maker.is_full() {
+                    continue;
+                }
+                Read::Piece(maker.take())
+            }
+            Ok(false) => break,
+            Err(error) => {
+                // What came before it comes out first.
+                let _ = sender.send(Read::Piece(maker.take())).await;
+                let _ = sender.send(Read::Failed(error)).await;
+                return;
+            }
+        };
+        // Nobody waits for it: the load has failed.
+        if sender.send(said).await.is_err() {
+            return;
+        }
+    }
+    let _ = sender.send(Read::Piece(maker.take())).await;
+    let _ = sender.send(Read::End).await;
+}
