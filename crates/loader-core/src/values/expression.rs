@@ -14,6 +14,8 @@ use crate::record::mapping::{From, MappedColumn, Mapping};
 /// explicit cast to `varchar(4)` cuts in silence, an assignment refuses (`PostgreSQL`
 /// documentation, "Character Types").
 ///
+/// An identity that is always generated takes what it is given, as it does of COPY.
+///
 /// Each expression is a query of its own within a lateral one. So a function that
 /// returns no row makes NULL of it and does not drop the record, one that returns two
 /// fails, and an aggregate over the records is refused by the database.
@@ -39,7 +41,7 @@ pub fn insert(into: &QualifiedName, mapping: &Mapping) -> String {
         }
     }
     format!(
-        "insert into {into} ({})\nselect {}\n  from unnest({}) as record({}){}",
+        "insert into {into} ({}) overriding system value\nselect {}\n  from unnest({}) as record({}){}",
         targets.join(", "),
         selected.join(", "),
         arrays.join(", "),

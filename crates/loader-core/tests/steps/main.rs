@@ -14,6 +14,7 @@ mod merged_references;
 mod merged_rows;
 mod refusals;
 mod rejects;
+mod replays;
 mod versions;
 mod whole_run;
 mod world;
