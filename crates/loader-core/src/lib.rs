@@ -25,6 +25,7 @@ pub mod record;
 pub mod replay;
 pub mod report;
 pub mod rollback;
+pub mod sniff;
 pub mod source;
 mod succession;
 pub mod values;

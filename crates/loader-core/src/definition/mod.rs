@@ -9,9 +9,10 @@ pub mod infer;
 pub mod rejects;
 mod resolved;
 pub mod selection;
+pub(crate) mod validation;
 pub mod values;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -196,53 +197,6 @@ impl TableDefinition {
             },
         }
     }
-
-    /// Checks what can be checked without the database.
-    ///
-    /// # Errors
-    /// `InvalidDefinition`, naming the field.
-    pub fn validate(&self) -> Result<()> {
-        if let Some(prefix) = &self.prefix {
-            if prefix.is_empty() {
-                return Err(invalid(
-                    "the field `prefix` is empty: it would match the whole bucket".to_owned(),
-                ));
-            }
-            if prefix.starts_with('/') {
-                return Err(invalid("the field `prefix` starts with `/`: keys in S3 do not".to_owned()));
-            }
-        }
-        for pattern in self.include.iter().chain(&self.exclude).flatten() {
-            selection::check_pattern(pattern)?;
-        }
-        if let Some(dialect) = &self.dialect {
-            dialect.complete()?;
-        }
-        if let Some(delivery) = &self.delivery {
-            delivery.validate()?;
-        }
-        if self.max_concurrency == Some(0) {
-            return Err(invalid("the field `max_concurrency` is 0 but must be at least 1".to_owned()));
-        }
-        match &self.columns {
-            None => {}
-            Some(columns) if columns.is_empty() => {
-                return Err(invalid(
-                    "the field `columns` is empty: leave it out or name a column".to_owned(),
-                ));
-            }
-            Some(columns) => check_columns(columns)?,
-        }
-        let known: Option<HashSet<&str>> =
-            self.columns.as_ref().map(|columns| columns.iter().map(|column| column.name.as_str()).collect());
-        if let Some(gates) = &self.gates {
-            gates.validate(known.as_ref())?;
-        }
-        match &self.key {
-            Some(key) => gates::check_columns("key", key, known.as_ref()),
-            None => Ok(()),
-        }
-    }
 }
 
 /// Reads a dialect, or the word `auto`.
@@ -263,45 +217,6 @@ fn dialect_or_auto<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<
             serde_json::from_value(serde_json::Value::Object(fields)).map(Some).map_err(D::Error::custom)
         }
     }
-}
-
-fn check_columns(columns: &[ColumnDefinition]) -> Result<()> {
-    let mut seen = HashSet::new();
-    for column in columns {
-        if !seen.insert(column.name.as_str()) {
-            return Err(invalid(format!("the column {} is named twice", column.name)));
-        }
-        check_sql_type(&column.sql_type)
-            .map_err(|why| invalid(format!("the type of column {} {why}", column.name)))?;
-    }
-    Ok(())
-}
-
-/// Checks that a type's text can't be more than a type in `create table`.
-///
-/// The database checks afterwards that it is one; this keeps a comma or a
-/// semicolon from starting something else.
-fn check_sql_type(text: &str) -> Result<(), String> {
-    let mut depth = 0_u32;
-    let mut quoted = false;
-    for c in text.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            _ if quoted => {}
-            '(' => depth += 1,
-            ')' if depth > 0 => depth -= 1,
-            ',' if depth > 0 => {}
-            c if c.is_alphanumeric() || matches!(c, ' ' | '_' | '.' | '[' | ']') => {}
-            c => return Err(format!("holds `{}`", c.escape_default())),
-        }
-    }
-    if text.trim().is_empty() {
-        return Err("is empty".to_owned());
-    }
-    if quoted || depth != 0 {
-        return Err("has a quote or a parenthesis without its other half".to_owned());
-    }
-    Ok(())
 }
 
 /// Returns the prefix as a folder: exact, so that `year_2021/` never matches
@@ -415,13 +330,6 @@ mod tests {
         assert_eq!((definition.strategy, &definition.key), (None, &None));
         let written = serde_json::to_string(&definition).unwrap();
         assert_eq!(serde_json::from_str::<ResolvedDefinition>(&written).unwrap(), definition);
-    }
-
-    #[test]
-    fn types_of_every_shape_pass() {
-        for text in ["int", "numeric(10, 2)", "timestamp(3) with time zone", "text[]", "public.\"My Type\""] {
-            assert_eq!(check_sql_type(text), Ok(()), "{text}");
-        }
     }
 
     #[test]

@@ -43,8 +43,9 @@ pub struct ColumnValues {
     /// The words for false, in any case.
     #[serde(rename = "false", skip_serializing_if = "Option::is_none")]
     pub false_words: Option<OneOrMany>,
-    /// A SQL expression over the fields of the record, each a text column by its
-    /// header's name; `value` is the column's own field.
+    /// A SQL expression over the fields of the record. Each is a text by the name of the
+    /// column that it fills, as the rules of that column leave it; a field without a
+    /// column has the name that its header makes. `value` is the column's own field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,
 }
@@ -65,6 +66,40 @@ impl ColumnValues {
             true_words: self.true_words.or(below.true_words),
             false_words: self.false_words.or(below.false_words),
             sql: self.sql.or(below.sql),
+        }
+    }
+
+    /// Returns what is for any type: NULL, blanks and the SQL expression.
+    #[must_use]
+    pub fn for_texts(&self) -> Self {
+        Self { null: self.null.clone(), trim: self.trim, sql: self.sql.clone(), ..Self::default() }
+    }
+
+    /// Returns what is for dates and times.
+    #[must_use]
+    pub fn for_moments(&self) -> Self {
+        Self { format: self.format.clone(), ..self.for_texts() }
+    }
+
+    /// Returns what is for numbers.
+    #[must_use]
+    pub fn for_numbers(&self) -> Self {
+        Self {
+            decimal: self.decimal,
+            thousands: self.thousands,
+            percent: self.percent,
+            currency: self.currency,
+            ..self.for_texts()
+        }
+    }
+
+    /// Returns what is for true and false.
+    #[must_use]
+    pub fn for_booleans(&self) -> Self {
+        Self {
+            true_words: self.true_words.clone(),
+            false_words: self.false_words.clone(),
+            ..self.for_texts()
         }
     }
 

@@ -6,9 +6,11 @@ use super::{ColumnDefinition, ColumnsFrom, TableDefinition, infer_columns, live}
 use crate::database::staging;
 use crate::definition::EngineChoice;
 use crate::definition::dialect::Written;
+use crate::definition::infer::InferredType;
 use crate::error::Result;
 use crate::identifier::Identifier;
 use crate::source::ObjectSource;
+use crate::values::implied_type;
 
 /// What a run is asked to load.
 pub(super) struct Asked {
@@ -52,5 +54,15 @@ pub(super) async fn find(
     if live_exists {
         return Ok(Origin::Live { digest: live::digest(client, table).await? });
     }
-    Ok(Origin::Inferred(infer_columns::infer(client, source, asked).await?))
+    let mut columns = infer_columns::infer(client, source, asked).await?;
+    for column in &mut columns {
+        let values = asked.written.values.as_ref().and_then(|values| values.get(column.name.as_str()));
+        // How the texts are written says what they are, where they are no type as they are.
+        if column.sql_type == InferredType::Text.as_sql()
+            && let Some(implied) = values.and_then(implied_type)
+        {
+            implied.clone_into(&mut column.sql_type);
+        }
+    }
+    Ok(Origin::Inferred(columns))
 }

@@ -108,7 +108,7 @@ async fn look_into(
 }
 
 /// Chooses objects evenly from the first to the last, and the largest.
-fn spread(candidates: &[ObjectVersion]) -> Vec<&ObjectVersion> {
+pub(super) fn spread(candidates: &[ObjectVersion]) -> Vec<&ObjectVersion> {
     let last = candidates.len().saturating_sub(1);
     let steps = SAMPLED_OBJECTS.min(candidates.len());
     let mut places: Vec<usize> =
@@ -120,7 +120,7 @@ fn spread(candidates: &[ObjectVersion]) -> Vec<&ObjectVersion> {
     places.iter().filter_map(|place| candidates.get(*place)).collect()
 }
 
-fn unresolved(asked: &Asked) -> ResolvedDefinition {
+pub(super) fn unresolved(asked: &Asked) -> ResolvedDefinition {
     super::stage::resolved(asked, Vec::new(), ColumnsFrom::Inferred, None)
 }
 

@@ -1,8 +1,12 @@
 //! Prepares a run: the control tables, the lease, the definition, the staging
 //! table.
 
+mod added_columns;
+mod column_rules;
 mod columns;
+mod expressions;
 mod group;
+mod headers;
 mod infer_columns;
 mod stage;
 
@@ -101,7 +105,8 @@ pub async fn prepare(
         written,
     };
     let origin = columns::find(client, source, &current.table, &asked).await?;
-    stage::stage(client, &current, &asked, &origin).await
+    let headers = headers::read(client, source, &asked).await?;
+    stage::stage(client, &current, &asked, &origin, &headers).await
 }
 
 async fn register(

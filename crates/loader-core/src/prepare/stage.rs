@@ -2,8 +2,9 @@
 
 use tokio_postgres::{Client, GenericClient, Transaction};
 
-use super::Prepared;
 use super::columns::{Asked, Origin};
+use super::headers::Header;
+use super::{Prepared, added_columns, column_rules, expressions};
 use crate::catalog;
 use crate::cleanup::drop_staging;
 use crate::database::control_schema::Schema;
@@ -12,7 +13,7 @@ use crate::database::run::{self, Run};
 use crate::database::staging::{self, Image};
 use crate::database::staging_tree;
 use crate::definition::rejects::Rejects;
-use crate::definition::{ColumnDefinition, ColumnsFrom, ResolvedColumn, ResolvedDefinition};
+use crate::definition::{ColumnDefinition, ColumnsFrom, ResolvedColumn, ResolvedDefinition, TableDefinition};
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
 use crate::publish::{Strategy, foresee};
@@ -29,6 +30,7 @@ pub(super) async fn stage(
     current: &Run,
     asked: &Asked,
     origin: &Origin,
+    headers: &[Header],
 ) -> Result<Prepared> {
     let doing = "creating the staging table";
     let name = staging::name_for(&current.table, &current.run_id);
@@ -53,13 +55,14 @@ pub(super) async fn stage(
         "how it will be published"
     );
     create(&transaction, current, &name, origin, foreseen.0).await?;
-    let columns = columns_of(&transaction, &name, origin).await?;
+    let columns = all_columns(&transaction, current, &name, asked, origin, headers, foreseen.0).await?;
     let digest = match origin {
         Origin::Live { digest } => Some(digest.clone()),
         Origin::Definition { digest, .. } => digest.clone(),
         Origin::Inferred(_) => None,
     };
     let definition = resolved(asked, columns, origin.name(), digest);
+    expressions::check(&transaction, &name, &definition, headers).await?;
     let resumed_from = take_over(&transaction, current, &name, &definition).await?;
     run::prepared(
         &transaction,
@@ -162,26 +165,61 @@ pub(super) fn resolved(
     }
 }
 
+/// Adds the columns that the run itself brings to the staging table, and puts together
+/// what is known of all.
+async fn all_columns(
+    transaction: &Transaction<'_>,
+    current: &Run,
+    name: &Identifier,
+    asked: &Asked,
+    origin: &Origin,
+    headers: &[Header],
+    strategy: Strategy,
+) -> Result<Vec<ResolvedColumn>> {
+    let defined = match origin {
+        Origin::Definition { columns, .. } | Origin::Inferred(columns) => Some(columns.as_slice()),
+        Origin::Live { .. } => None,
+    };
+    let there = added_columns::names(transaction, name).await?;
+    let mut added = added_columns::of_rows(&there, &asked.written)?;
+    added_columns::add(transaction, &current.table, name, strategy, &added).await?;
+    let mut columns = columns_of(transaction, name, defined, &added, &asked.written).await?;
+    let there = added_columns::names(transaction, name).await?;
+    let of_objects = added_columns::of_objects(headers, &columns, &there, &asked.written);
+    if !of_objects.is_empty() {
+        added_columns::add(transaction, &current.table, name, strategy, &of_objects).await?;
+        added.extend(of_objects);
+        columns = columns_of(transaction, name, defined, &added, &asked.written).await?;
+    }
+    column_rules::check_names(&columns, &asked.written)?;
+    Ok(columns)
+}
+
 /// Reads the columns back as the database made them, and adds what only the
-/// definition knows.
+/// definition knows. `defined` are all columns, if there is such a list; `added` are
+/// those beside.
 async fn columns_of(
     transaction: &Transaction<'_>,
     name: &Identifier,
-    origin: &Origin,
+    defined: Option<&[ColumnDefinition]>,
+    added: &[ColumnDefinition],
+    written: &TableDefinition,
 ) -> Result<Vec<ResolvedColumn>> {
     let mut columns = staging::loadable_columns(transaction, &Schema::Staging.table(name)).await?;
-    if let Origin::Definition { columns: written, .. } | Origin::Inferred(written) = origin {
-        // Columns that only the live table has are filled by their defaults.
-        columns.retain(|column| written.iter().any(|written| written.name == column.name));
-        for column in &mut columns {
-            if let Some(ColumnDefinition { header, optional, .. }) =
-                written.iter().find(|written| written.name == column.name)
-            {
-                column.header.clone_from(header);
-                column.required = !optional;
-            }
+    let of = |name: &Identifier| {
+        added.iter().chain(defined.unwrap_or_default()).find(|column| column.name == *name)
+    };
+    // Columns that only the live table has are filled by their defaults.
+    columns.retain(|column| {
+        defined.is_none() || of(&column.name).is_some() || written.is_filled_otherwise(column.name.as_str())
+    });
+    for column in &mut columns {
+        if let Some(ColumnDefinition { header, optional, .. }) = of(&column.name) {
+            column.header.clone_from(header);
+            column.required = !optional;
         }
     }
+    column_rules::apply(&mut columns, written)?;
     Ok(columns)
 }
 

@@ -4,7 +4,7 @@ mod key_parts;
 
 use self::key_parts::key_part;
 use super::header::{HeaderColumn, fit, list, mismatch};
-use super::naming::Found;
+use super::naming::{Found, find_columns};
 use super::parsed::{Fault, Text, Written};
 use crate::definition::dialect::{Dialect, Format, Ragged};
 use crate::definition::drift::{Filled, Metadata, MissingColumns, UnknownColumns};
@@ -348,12 +348,14 @@ fn names_of<'a>(
         .collect()
 }
 
-/// Returns the names of a header that are no columns of the table, each with the name of
-/// the column that it would be.
+/// Returns what a header has and the columns do not: each with the name that a column of
+/// it would have, and the header by which that column is found again. Repeated cells are
+/// found by the number in their names.
 #[must_use]
-pub fn unknown(cells: &[String], columns: &[ResolvedColumn]) -> Vec<(Identifier, String)> {
+pub fn unknown(cells: &[String], columns: &[ResolvedColumn]) -> Vec<(Identifier, Option<String>)> {
     let offered: Vec<HeaderColumn<'_>> = columns
         .iter()
+        .filter(|column| column.filled == Filled::Field)
         .map(|column| HeaderColumn {
             name: &column.name,
             header: column.header.as_deref(),
@@ -361,13 +363,16 @@ pub fn unknown(cells: &[String], columns: &[ResolvedColumn]) -> Vec<(Identifier,
             required: false,
         })
         .collect();
-    let found = super::naming::find_columns(cells, &offered);
+    let found = find_columns(cells, &offered);
     Identifier::all_from_header(cells)
         .into_iter()
         .zip(cells)
         .zip(found)
-        .filter(|(_, found)| matches!(found, Found::Nothing | Found::Taken))
-        .map(|((name, cell), _)| (name, cell.trim().to_owned()))
+        .filter_map(|((name, cell), found)| match found {
+            Found::Nothing => Some((name, Some(cell.trim().to_owned()).filter(|cell| !cell.is_empty()))),
+            Found::Taken => Some((name, None)),
+            Found::Ambiguous | Found::Column(_) => None,
+        })
         .collect()
 }
 

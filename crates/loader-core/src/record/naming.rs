@@ -92,7 +92,10 @@ impl Search<'_> {
                 continue;
             }
             let found = self.offer(at, candidates, &before);
-            if let Some(slot) = self.found.get_mut(at) {
+            // What an earlier stage has said of a rival stays.
+            if let Some(slot) = self.found.get_mut(at)
+                && (matches!(found, Found::Column(_)) || *slot == Found::Nothing)
+            {
                 *slot = found;
             }
         }

@@ -107,6 +107,17 @@ enum Kept {
 impl Rule {
     fn of(values: &ColumnValues) -> std::result::Result<Self, String> {
         let list = |texts: &Option<OneOrMany>| texts.as_ref().map(OneOrMany::to_vec).unwrap_or_default();
+        let families = [
+            values.for_moments() != values.for_texts(),
+            values.for_numbers() != values.for_texts(),
+            values.for_booleans() != values.for_texts(),
+        ];
+        if families.iter().filter(|family| **family).count() > 1 {
+            return Err("is for more than one of dates, numbers, and true or false".to_owned());
+        }
+        if values.sql.as_ref().is_some_and(|sql| sql.trim().is_empty() || sql.contains('\0')) {
+            return Err("has a SQL expression without any SQL".to_owned());
+        }
         let formats = list(&values.format);
         if !formats.is_empty() {
             return formats
@@ -178,13 +189,13 @@ fn same_word(word: &str, text: &str) -> bool {
 ///
 /// # Errors
 /// `InvalidDefinition`, with the column.
-pub(crate) fn check(column: &str, values: &ColumnValues) -> Result<()> {
+pub(crate) fn check_rules(column: &str, values: &ColumnValues) -> Result<()> {
     Rule::of(values).map(|_| ()).map_err(|why| invalid(column, &why))
 }
 
 /// Returns the type that the texts have by what the definition says of them, if it says
 /// anything.
-pub(crate) fn type_of(values: &ColumnValues) -> Option<&'static str> {
+pub(crate) fn implied_type(values: &ColumnValues) -> Option<&'static str> {
     match Rule::of(values).ok()? {
         Rule::AsItIs => None,
         Rule::Moment(formats) => {
@@ -205,8 +216,5 @@ pub(crate) fn type_of(values: &ColumnValues) -> Option<&'static str> {
 }
 
 fn invalid(column: &str, why: &str) -> Error {
-    Error::new(
-        ErrorName::InvalidDefinition,
-        format!("what the definition says of the values of column {column} {why}"),
-    )
+    Error::new(ErrorName::InvalidDefinition, format!("what the field `values` says of column {column} {why}"))
 }

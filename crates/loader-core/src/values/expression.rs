@@ -4,7 +4,7 @@
 //! row source named `record`. An expression knows them by name; its own field is
 //! `value`, in a row source of its own, so that no field of that name is in its way.
 
-use crate::identifier::QualifiedName;
+use crate::identifier::{Identifier, QualifiedName};
 use crate::record::mapping::{From, MappedColumn, Mapping};
 
 /// Writes the statement that inserts rows. Its parameters are arrays of text, one for
@@ -21,6 +21,16 @@ use crate::record::mapping::{From, MappedColumn, Mapping};
 /// fails, and an aggregate over the records is refused by the database.
 #[must_use]
 pub fn insert(into: &QualifiedName, mapping: &Mapping) -> String {
+    write(into, mapping, |_| true)
+}
+
+/// Writes the same statement for one of the columns.
+#[must_use]
+pub(crate) fn only(into: &QualifiedName, mapping: &Mapping, column: &Identifier) -> String {
+    write(into, mapping, |name| name == column)
+}
+
+fn write(into: &QualifiedName, mapping: &Mapping, is_target: impl Fn(&Identifier) -> bool) -> String {
     let mut arrays = Vec::new();
     let mut names = Vec::new();
     for (at, carried) in (1..).zip(mapping.carried()) {
@@ -30,7 +40,7 @@ pub fn insert(into: &QualifiedName, mapping: &Mapping) -> String {
     let mut targets = Vec::new();
     let mut selected = Vec::new();
     let mut lateral = Vec::new();
-    for (at, column) in (1..).zip(&mapping.columns) {
+    for (at, column) in (1..).zip(mapping.columns.iter().filter(|column| is_target(&column.name))) {
         targets.push(column.name.to_string());
         match (&column.from, &column.expression) {
             (From::Sql, Some(expression)) => {

@@ -111,6 +111,14 @@ impl NumberRule {
         }
         loop {
             let before = bare.text;
+            // `5.-` and `5,--` are amounts without decimals, and nothing below zero.
+            if self.currency
+                && let Some(rest) = before.strip_suffix("--").or_else(|| before.strip_suffix(['-', '–', '—']))
+                && let Some(rest) = rest.strip_suffix(self.decimal)
+            {
+                bare.text = rest;
+                continue;
+            }
             if !signed && let Some((rest, negative)) = without_sign(before) {
                 (bare.text, bare.negative, signed) = (rest, negative, true);
             } else if self.percent
@@ -168,10 +176,11 @@ struct Bare<'a> {
 /// Takes a sign off, which stands before the number or, as accounting has it, after it.
 fn without_sign(text: &str) -> Option<(&str, bool)> {
     const MINUS: [char; 4] = ['-', '\u{2212}', '\u{fe63}', '\u{ff0d}'];
-    if let Some(rest) = text.strip_prefix(MINUS).or_else(|| text.strip_suffix(MINUS)) {
+    let after = |rest: &&str| !rest.ends_with(['.', ',']);
+    if let Some(rest) = text.strip_prefix(MINUS).or_else(|| text.strip_suffix(MINUS).filter(after)) {
         return Some((rest, true));
     }
-    text.strip_prefix('+').or_else(|| text.strip_suffix('+')).map(|rest| (rest, false))
+    text.strip_prefix('+').or_else(|| text.strip_suffix('+').filter(after)).map(|rest| (rest, false))
 }
 
 /// Whether it is one of the values that Postgres writes with letters.
@@ -225,12 +234,14 @@ mod tests {
             (money, "€-1.00", "-1.00"),
             (money, "1.00 EUR", "1.00"),
             (money, "US$ 5", "5"),
-            (money, "CHF 5.-", ""),
+            (money, "CHF 5.-", "5"),
+            (money, "-5.--", "-5"),
+            (money, "EUR.50", "0.50"),
+            (money, "Rs.50", "50"),
             ("decimal = ','\nthousands = '.'\ncurrency = true", "1.234,50 €", "1234.50"),
             ("decimal = ','\nthousands = ' '\ncurrency = true", "1 234,50 Kč", "1234.50"),
         ] {
-            let expected = Some(expected.to_owned()).filter(|expected| !expected.is_empty());
-            assert_eq!(read(rule, text), expected, "{rule}: {text}");
+            assert_eq!(read(rule, text).as_deref(), Some(expected), "{rule}: {text}");
         }
     }
 
@@ -254,6 +265,7 @@ mod tests {
             (german, ","),
             (german, "1 €"),
             (german, "(1)"),
+            (german, "1,-"),
             (german, "5%"),
             (german, "1e"),
             (german, "٣"),

@@ -66,7 +66,7 @@ enum Item {
     Blanks,
     /// `st`, `nd`, `rd` or `th`.
     Ordinal,
-    /// A number or a word. Where digits follow on it, it has all its digits.
+    /// A number or a word. Where digits stand beside it, it has all of its own.
     Part { part: Part, whole: bool },
 }
 
@@ -82,10 +82,12 @@ impl Format {
         let parsed = if text.contains('%') { posix::parse(text) } else { template::parse(text) };
         let mut items = parsed.map_err(|why| format!("has the format `{text}`, {why}"))?;
         zulu(&mut items);
-        for at in 0..items.len() {
-            let digits_follow = items.get(at + 1).is_some_and(begins_with_a_digit);
-            if let Some(Item::Part { whole, .. }) = items.get_mut(at) {
-                *whole = digits_follow;
+        let digits: Vec<bool> = items.iter().map(has_digits_alone).collect();
+        for (at, item) in items.iter_mut().enumerate() {
+            let beside = [at.checked_sub(1), Some(at + 1)];
+            let crowded = beside.into_iter().flatten().any(|at| digits.get(at) == Some(&true));
+            if let Item::Part { whole, .. } = item {
+                *whole = crowded;
             }
         }
         let format = Self { items };
@@ -224,7 +226,7 @@ fn zulu(items: &mut [Item]) {
     }
 }
 
-fn begins_with_a_digit(item: &Item) -> bool {
+fn has_digits_alone(item: &Item) -> bool {
     match item {
         Item::Literal(c) => c.is_ascii_digit(),
         Item::Blanks | Item::Ordinal => false,
