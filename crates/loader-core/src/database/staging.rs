@@ -264,6 +264,22 @@ pub async fn loadable_columns(
         .collect()
 }
 
+/// Whether the rows of the table are marked with where they come from.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn is_marked(client: &impl GenericClient, staging: &Identifier) -> Result<bool> {
+    client
+        .query_one(
+            "select count(*) = cardinality($2::text[]) from pg_catalog.pg_attribute
+              where attrelid = to_regclass($1) and attname = any($2) and not attisdropped",
+            &[&Schema::Staging.table(staging).to_string(), &MARKS.map(|(name, _)| name).as_slice()],
+        )
+        .await
+        .map(|row| row.get(0))
+        .map_err(|error| failure("looking at the staging table", &error))
+}
+
 /// The modifier -1 has the name of `bpchar` written as it is: as `character` it would
 /// be `character(1)`, and a cast to that cuts in silence (`format_type_extended` in
 /// `src/backend/utils/adt/format_type.c` of Postgres).
@@ -292,22 +308,6 @@ const LOADABLE_COLUMNS: &str = "
       join pg_database on datname = current_database()
      where attrelid = to_regclass($1)
      order by attnum";
-
-/// Whether the rows of the table are marked with where they come from.
-///
-/// # Errors
-/// Those of the database.
-pub(crate) async fn is_marked(client: &impl GenericClient, staging: &Identifier) -> Result<bool> {
-    client
-        .query_one(
-            "select count(*) = cardinality($2::text[]) from pg_catalog.pg_attribute
-              where attrelid = to_regclass($1) and attname = any($2) and not attisdropped",
-            &[&Schema::Staging.table(staging).to_string(), &MARKS.as_slice()],
-        )
-        .await
-        .map(|row| row.get(0))
-        .map_err(|error| failure("looking at the staging table", &error))
-}
 
 /// Whether the table is there.
 ///

@@ -9,7 +9,9 @@ use futures_util::{StreamExt, stream};
 
 use super::rows::RowsObject;
 use crate::database::rejects::{Reject, kept_text};
+use crate::definition::dialect::Format;
 use crate::definition::dialect::copy::CopyDialect;
+use crate::definition::drift::MissingColumns;
 use crate::definition::rejects::OnReject;
 use crate::definition::{EngineChoice, ResolvedDefinition};
 use crate::error::{Error, ErrorName, Place, Result};
@@ -17,6 +19,7 @@ use crate::identifier::Identifier;
 use crate::record::header::{HeaderColumn, cells, map_header};
 use crate::record::locate::locate;
 use crate::record::mapping::Mapping;
+use crate::record::parsed::Parsed;
 use crate::record::parser::Parser;
 use crate::record::unpack::unpack;
 use crate::record::{LineCount, RecordReader, RecordSplitter};
@@ -183,8 +186,19 @@ impl Opener {
         let body = stream::iter(ahead.into_iter().map(Ok)).chain(rest);
         let mut parser = Parser::new(Box::pin(body), &dialect)?;
         let header = parser.header().await?;
-        let mapping = Mapping::of(header.as_deref(), &dialect, &self.definition, &object.key)?;
-        Ok(RowsObject { mapping: Arc::new(mapping), header, dialect, reason: reason.to_owned(), parser })
+        let is_named = header.is_some() || dialect.names.is_some() || dialect.format == Format::Fixed;
+        // How many columns an object without names has is seen in its first record.
+        let mut first = None;
+        if !is_named && self.definition.missing_columns != MissingColumns::Fail {
+            let mut record = Parsed::default();
+            first = parser.next(&mut record).await?.then_some(record);
+        }
+        let mapping = match first.as_ref().filter(|first| first.fault().is_none()) {
+            Some(first) => Mapping::of_width(first.width(), &dialect, &self.definition, &object.key)?,
+            None => Mapping::of(header.as_deref(), &dialect, &self.definition, &object.key)?,
+        };
+        let reason = reason.to_owned();
+        Ok(RowsObject { mapping: Arc::new(mapping), header, dialect, reason, parser, first })
     }
 
     /// Finds the row that an object failed on. The object is read again up to there; if
@@ -205,7 +219,8 @@ impl Opener {
             tracing::warn!(object.key = object.key, %error, "the text of the rejected row could not be read");
             None
         });
-        let text = located.as_ref().filter(|_| self.definition.rejects.keep_text).map(|located| &located.text);
+        let text =
+            located.as_ref().filter(|_| self.definition.rejects.keep_text).map(|located| &located.text);
         Some(Reject {
             line: located.as_ref().map_or(line, |located| located.line),
             record_number: None,

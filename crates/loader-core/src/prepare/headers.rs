@@ -31,11 +31,7 @@ pub(super) struct Header {
 ///
 /// # Errors
 /// `DeliveryIncomplete`; those of the source.
-pub(super) async fn read(
-    client: &Client,
-    source: &dyn ObjectSource,
-    asked: &Asked,
-) -> Result<Vec<Header>> {
+pub(super) async fn read(client: &Client, source: &dyn ObjectSource, asked: &Asked) -> Result<Vec<Header>> {
     let adds = asked.written.unknown_columns == Some(UnknownColumns::Add);
     if !adds && !asked.written.has_expressions() {
         return Ok(Vec::new());

@@ -193,7 +193,10 @@ mod tests {
         let totals = Totals { rows: 95, rejects: 5, rejects_of_all: 7, ..Totals::default() };
         let said = |limits| check_rejects(&totals, &kept(limits)).err().map(|error| error.message);
         assert_eq!(said(RejectLimits::default()), None);
-        assert_eq!(said(RejectLimits { run_percent: Some(5.0), run_rows: Some(7), ..RejectLimits::default() }), None);
+        assert_eq!(
+            said(RejectLimits { run_percent: Some(5.0), run_rows: Some(7), ..RejectLimits::default() }),
+            None
+        );
         assert_eq!(
             said(RejectLimits { run_percent: Some(4.9), ..RejectLimits::default() }).unwrap(),
             "5 of 100 records were rejected, and 4.9 % are tolerated in a run (reject_limits.run_percent)"
@@ -202,6 +205,15 @@ mod tests {
             said(RejectLimits { run_rows: Some(6), ..RejectLimits::default() }).unwrap(),
             "the run has rejected 7 rows, and 6 are tolerated in a run (reject_limits.run_rows)"
         );
-        assert!(check_rejects(&totals, &Rejects { on_reject: OnReject::Fail, ..kept(RejectLimits { run_rows: Some(0), ..RejectLimits::default() }) }).is_ok());
+        assert!(
+            check_rejects(
+                &totals,
+                &Rejects {
+                    on_reject: OnReject::Fail,
+                    ..kept(RejectLimits { run_rows: Some(0), ..RejectLimits::default() })
+                }
+            )
+            .is_ok()
+        );
     }
 }

@@ -4,9 +4,9 @@
 
 use std::collections::HashSet;
 
-use crate::definition::drift::{Filled, UnknownColumns};
-use crate::definition::dialect::Dialect;
 use crate::definition::ResolvedDefinition;
+use crate::definition::dialect::Dialect;
+use crate::definition::drift::{Filled, UnknownColumns};
 use crate::error::{Error, ErrorName, Result};
 use crate::record::parsed::{Parsed, Text, Written};
 use crate::record::parser::parse;
@@ -84,9 +84,8 @@ impl Corrected {
             PLACE.iter().chain(&ABOUT).chain([&RECORD]).filter_map(|name| find(name)).collect();
         let places: Vec<usize> = (0..names.len()).filter(|at| !ours.contains(at)).collect();
         let header = places.iter().filter_map(|at| names.get(*at).cloned()).collect();
-        check_names(&header, definition).map_err(|name| {
-            wrong(format!(" has the column {name:?}, which is none of the table"))
-        })?;
+        check_names(&header, definition)
+            .map_err(|name| wrong(format!(" has the column {name:?}, which is none of the table")))?;
         let mut rows = Vec::with_capacity(records.len());
         for record in records {
             let at = record.line();
@@ -155,7 +154,10 @@ pub(super) fn has_expressions(definition: &ResolvedDefinition) -> bool {
 /// silence; returns the first name that there should not be.
 fn check_names(names: &Vec<String>, definition: &ResolvedDefinition) -> Result<(), String> {
     let is_known = |name: &&String| {
-        definition.columns.iter().any(|column| column.filled == Filled::Field && column.name.as_str() == *name)
+        definition
+            .columns
+            .iter()
+            .any(|column| column.filled == Filled::Field && column.name.as_str() == *name)
     };
     match names.iter().find(|name| !is_known(name)) {
         Some(unknown) if !has_expressions(definition) => Err(unknown.clone()),
@@ -200,7 +202,10 @@ mod tests {
         assert!(refused("_key,_line,id,nmae\n").contains("\"nmae\""));
         assert!(refused("_key,_line,id,name\nt/a,x,1,one\n").contains("line 2: _line is no number"));
         assert!(refused("_key,_line,id,name\nt/a,2,1\n").contains("line 2: the record has too few fields"));
-        assert!(refused("_key,_line,id,name\nb,2,1,x\na,2,1,x\nb,2,1,y\n").contains("line 4: the row of line 2 of b"));
+        assert!(
+            refused("_key,_line,id,name\nb,2,1,x\na,2,1,x\nb,2,1,y\n")
+                .contains("line 4: the row of line 2 of b")
+        );
     }
 
     #[test]

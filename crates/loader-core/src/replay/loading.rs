@@ -17,10 +17,7 @@ use crate::error::Result;
 ///
 /// # Errors
 /// Those of the database that are not about a row.
-pub(super) async fn insert(
-    transaction: &Transaction<'_>,
-    rows: &[TableRow],
-) -> Result<Vec<Option<Refusal>>> {
+pub(super) async fn insert(transaction: &Transaction<'_>, rows: &[TableRow]) -> Result<Vec<Option<Refusal>>> {
     let mut refused = vec![None; rows.len()];
     let mut open: Vec<(usize, usize)> = runs_of_one_way(rows);
     open.reverse();
@@ -110,10 +107,7 @@ async fn blame(transaction: &Transaction<'_>, row: &TableRow) -> Result<Option<S
         if value.is_none() {
             continue;
         }
-        transaction
-            .batch_execute("savepoint probe")
-            .await
-            .map_err(|error| failure(doing, &error))?;
+        transaction.batch_execute("savepoint probe").await.map_err(|error| failure(doing, &error))?;
         let probe = format!("select $1::text::{base_type}");
         let refused = transaction.query_one(&probe, &[value]).await.is_err();
         transaction

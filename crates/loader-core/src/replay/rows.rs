@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::rejected::{Reading, Refusal, Rejected};
-use crate::definition::{ResolvedColumn, ResolvedDefinition};
 use crate::definition::dialect::Dialect;
 use crate::definition::drift::Metadata;
+use crate::definition::{ResolvedColumn, ResolvedDefinition};
 use crate::error::Result;
 use crate::identifier::QualifiedName;
 use crate::record::mapping::{From, Mapping};
@@ -67,12 +67,7 @@ impl<'a> Ways<'a> {
     /// # Errors
     /// As those of [`Mapping::of`]: the run could read the object, so there are none
     /// unless a file has another header.
-    pub(super) fn of(
-        &mut self,
-        key: &str,
-        header: Option<&[String]>,
-        dialect: &Dialect,
-    ) -> Result<Arc<Way>> {
+    pub(super) fn of(&mut self, key: &str, header: Option<&[String]>, dialect: &Dialect) -> Result<Arc<Way>> {
         if let Some(way) = self.made.get(key) {
             return Ok(Arc::clone(way));
         }
@@ -113,7 +108,10 @@ impl<'a> Ways<'a> {
             Arc::new(Way { statement, columns, mapping: None })
         });
         let value = |wanted: &str| values.iter().find(|(name, _)| name == wanted)?.1.clone();
-        TableRow { way: Arc::clone(way), values: columns.iter().map(|column| value(column.name.as_str())).collect() }
+        TableRow {
+            way: Arc::clone(way),
+            values: columns.iter().map(|column| value(column.name.as_str())).collect(),
+        }
     }
 
     /// Makes a row of fields.
@@ -172,7 +170,8 @@ pub(super) fn read_again(
     };
     if rejected.cut {
         return Err(Refusal::Untried(
-            "only the beginning of its text was kept, so give its values in a file to load it again".to_owned(),
+            "only the beginning of its text was kept, so give its values in a file to load it again"
+                .to_owned(),
         ));
     }
     let (_, records) = parse(text.as_bytes(), &alone(reading));

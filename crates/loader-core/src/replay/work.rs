@@ -5,11 +5,11 @@ use std::collections::HashMap;
 
 use tokio_postgres::Transaction;
 
-use super::file::{Corrected, dialect, definition_of_file};
+use super::file::{Corrected, definition_of_file, dialect};
+use super::invalid;
 use super::loading::insert;
 use super::rejected::{self, Reading, Refusal, Rejected, Tried};
 use super::rows::{TableRow, Ways, read_again};
-use super::invalid;
 use crate::definition::ResolvedDefinition;
 use crate::error::Result;
 use crate::identifier::QualifiedName;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::message::{failed_object, machine_failed_objects, machine_objects};
 use super::next_step::{self, Failed};
 use super::wording::{console_link, duration, ending, failed, subject};
-use super::{Message, Occasion, Outcome, RunFacts};
+use super::{Message, Occasion, Outcome, RunFacts, rejects};
 use crate::cleanup::GROUP_STATES;
 use crate::database::run::RunKind;
 use crate::wording::counted;
@@ -21,12 +21,20 @@ pub fn compose_group(occasion: &Occasion, runs: &[RunFacts]) -> Message {
     let shown = shortened(&tables);
     let is_live = !runs.is_empty() && runs.iter().all(|run| run.published);
     let outcome = match occasion.outcome {
-        Outcome::Succeeded if runs.iter().any(|run| run.totals.failed > 0) => Outcome::Partial,
+        Outcome::Succeeded if runs.iter().any(RunFacts::is_partial) => Outcome::Partial,
         outcome => outcome,
     };
     let headline = match outcome {
         Outcome::Succeeded => format!("{shown}: loaded and live together"),
-        Outcome::Partial => format!("{shown}: live together, with objects left out"),
+        Outcome::Partial => {
+            let both =
+                runs.iter().any(|run| run.totals.failed > 0) && runs.iter().any(|run| run.totals.rejects > 0);
+            let left_out = runs.iter().find(|run| run.is_partial()).map_or("objects", RunFacts::left_out);
+            format!(
+                "{shown}: live together, with {} left out",
+                if both { "objects and rows" } else { left_out }
+            )
+        }
         Outcome::Failed if is_live => format!("{shown}: live, but the run ended badly"),
         Outcome::Failed if runs.is_empty() => format!("{shown}: load failed"),
         Outcome::Failed => format!("{shown}: load failed, live tables untouched"),
@@ -125,8 +133,9 @@ fn about(table: &str, run: Option<&RunFacts>, occasion: &Occasion) -> Vec<String
     lines
 }
 
-fn left_out(run: &RunFacts) -> impl Iterator<Item = String> {
-    run.failed.iter().map(|object| format!("  - {}", failed_object(object)))
+fn left_out(run: &RunFacts) -> impl Iterator<Item = String> + '_ {
+    let failed = run.failed.iter().map(|object| format!("  - {}", failed_object(object)));
+    failed.chain(rejects::figures(run).into_iter().map(|line| format!("  {line}")))
 }
 
 fn next_step(occasion: &Occasion, outcome: Outcome, is_live: bool, runs: &[RunFacts], shown: &str) -> String {
@@ -146,9 +155,10 @@ fn next_step(occasion: &Occasion, outcome: Outcome, is_live: bool, runs: &[RunFa
             })
         }
         Outcome::Partial => {
-            let first = runs.iter().find(|run| run.totals.failed > 0);
+            let first = runs.iter().find(|run| run.is_partial());
             let run_id = first.map_or(&occasion.execution.name, |run| &run.run_id);
-            format!("look at what was left out: {}", next_step::failed_objects(run_id))
+            let table = first.map_or(shown, |run| &run.table);
+            format!("look at what was left out: {}", next_step::left_out(table, run_id, first))
         }
         Outcome::Succeeded => match runs.iter().find(|run| run.backup.is_some()) {
             Some(run) => {
@@ -169,6 +179,7 @@ fn machine(table: &str, run: Option<&RunFacts>) -> Value {
         "published": run.map(|run| run.published),
         "rows": run.and_then(RunFacts::rows),
         "objects": run.map(machine_objects),
+        "rejects": run.map(rejects::machine),
         "version": run.and_then(|run| run.version),
         "backup": run.and_then(|run| run.backup.clone()),
         "staging": run.and_then(|run| run.staging.clone()),

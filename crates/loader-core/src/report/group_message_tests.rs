@@ -43,6 +43,7 @@ fn run(number: usize, table: &str, rows: u64) -> RunFacts {
         failure: None,
         failed: Vec::new(),
         replay: None,
+        causes: Vec::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::next_step::{self, Failed};
 use super::wording::{console_link, duration, ending, failed, subject};
-use super::{Occasion, RunFacts, replay_message};
+use super::{Occasion, RunFacts, rejects, replay_message};
 use crate::database::ledger::FailedObject;
 use crate::database::run::RunKind;
 use crate::publish::describe;
@@ -18,7 +18,8 @@ use crate::wording::grouped;
 pub enum Outcome {
     /// The table is live, with every object.
     Succeeded,
-    /// The table is live, without the objects whose failure was tolerated.
+    /// The table is live, without the objects whose failure was tolerated, or without
+    /// rows that were rejected.
     Partial,
     /// The live table is as it was.
     Failed,
@@ -58,9 +59,7 @@ pub fn compose(occasion: &Occasion, facts: Option<&RunFacts>) -> Message {
     let table = facts.map(|facts| facts.table.clone()).or_else(|| occasion.table.clone()).unwrap_or_default();
     let kind = facts.map_or(occasion.kind, |facts| facts.kind);
     let outcome = match (occasion.outcome, facts) {
-        (Outcome::Succeeded, Some(facts)) if facts.totals.failed > 0 || replay_message::is_partial(facts) => {
-            Outcome::Partial
-        }
+        (Outcome::Succeeded, Some(facts)) if facts.is_partial() => Outcome::Partial,
         (outcome, _) => outcome,
     };
     let shown = if table.is_empty() { "(no table)" } else { &table };
@@ -86,7 +85,9 @@ fn headline(kind: RunKind, outcome: Outcome, facts: Option<&RunFacts>) -> String
     match (kind, outcome) {
         (RunKind::Replay, _) => replay_message::headline(outcome, facts),
         (RunKind::Load, Outcome::Succeeded) => "loaded and live".to_owned(),
-        (RunKind::Load, Outcome::Partial) => "live, with objects left out".to_owned(),
+        (RunKind::Load, Outcome::Partial) => {
+            format!("live, with {} left out", facts.map_or("objects", RunFacts::left_out))
+        }
         (RunKind::Rollback, Outcome::Succeeded | Outcome::Partial) => facts
             .and_then(|facts| facts.version)
             .map_or_else(|| "rolled back".to_owned(), |version| format!("rolled back to version {version}")),
@@ -114,6 +115,7 @@ fn figures(facts: &RunFacts) -> Vec<String> {
     }
     if facts.kind == RunKind::Load {
         lines.push(objects(facts));
+        lines.extend(rejects::figures(facts));
     }
     lines.push(format!("Time: {}", duration(facts.seconds)));
     if facts.failed_attempts > 0 {
@@ -188,7 +190,7 @@ fn next_step(
         }
         (Outcome::Succeeded, RunKind::Load) => "nothing.".to_owned(),
         (Outcome::Partial, RunKind::Load) => {
-            format!("look at what was left out: {}", next_step::failed_objects(run_id))
+            format!("look at what was left out: {}", next_step::left_out(table, run_id, facts))
         }
     }
 }
@@ -211,6 +213,7 @@ fn machine(
         "published": facts.map(|facts| facts.published),
         "rows": facts.and_then(RunFacts::rows),
         "objects": facts.map(machine_objects),
+        "rejects": facts.map(rejects::machine),
         "duration_seconds": facts.map(|facts| (facts.seconds * 1000.0).round() / 1000.0),
         "failed_attempts": facts.map(|facts| facts.failed_attempts),
         "version": facts.and_then(|facts| facts.version),

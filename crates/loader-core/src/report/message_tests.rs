@@ -31,7 +31,7 @@ fn facts(published: bool, failed: Vec<FailedObject>) -> RunFacts {
             skipped: 0,
             failed: failed.len() as u64,
             rows: 3_994_699,
-            replannable: 0,
+            ..Totals::default()
         },
         version_rows: published.then_some(3_994_699),
         seconds: 83.26,
@@ -45,6 +45,7 @@ fn facts(published: bool, failed: Vec<FailedObject>) -> RunFacts {
         failure: None,
         failed,
         replay: None,
+        causes: Vec::new(),
     }
 }
 

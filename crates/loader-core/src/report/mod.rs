@@ -3,6 +3,7 @@
 mod group_message;
 mod message;
 mod next_step;
+mod rejects;
 mod replay_message;
 mod run_facts;
 mod wording;

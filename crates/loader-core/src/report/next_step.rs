@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::RunFacts;
+use super::{RunFacts, rejects};
 use crate::database::run::RunKind;
 
 /// What is known of a failure when it says what to do.
@@ -48,9 +48,21 @@ pub(super) fn after_failure(failed: &Failed<'_>) -> String {
 fn after_a_failed_load(failed: &Failed<'_>, again: &str) -> String {
     let table = failed.table;
     match failed.error {
-        "Loader.ObjectsFailed" => format!(
-            "fix or exclude the failed objects, then {again}: what was loaded is kept, only the rest is loaded. All of them: {}",
-            failed_objects(failed.run_id)
+        "Loader.ObjectsFailed" => {
+            let rows = match failed.facts {
+                Some(facts) if rejects::has_rejects(facts) => {
+                    format!("; their rejected rows: {}", rejects::query(failed.run_id))
+                }
+                _ => String::new(),
+            };
+            format!(
+                "fix or exclude the failed objects, then {again}: what was loaded is kept, only the rest is loaded. All of them: {}{rows}",
+                failed_objects(failed.run_id)
+            )
+        }
+        "Loader.TooManyRejects" => format!(
+            "look at the rejected rows: {}; correct the objects, the definition of {table} or its reject_limits, then {again}: what was loaded is kept.",
+            rejects::query(failed.run_id)
         ),
         "Loader.GateFailed" => format!(
             "{}correct the delivery, or the gate in the definition of {table}, then {again}.",
@@ -85,7 +97,18 @@ fn kept(table: &str, facts: Option<&RunFacts>) -> String {
     )
 }
 
-/// Says how to see what was left out.
+/// Says how to see what was left out, and how rejected rows come in after all.
+pub(super) fn left_out(table: &str, run_id: &str, facts: Option<&RunFacts>) -> String {
+    match facts {
+        Some(facts) if facts.totals.rejects > 0 && facts.totals.failed > 0 => {
+            format!("{}; {}", failed_objects(run_id), rejects::replay(table, run_id))
+        }
+        Some(facts) if facts.totals.rejects > 0 => rejects::replay(table, run_id),
+        _ => failed_objects(run_id),
+    }
+}
+
+/// Says how to see which objects failed.
 pub(super) fn failed_objects(run_id: &str) -> String {
     format!(
         "select key, error_line, error_column, error_message from loader.object where run_id = '{}' and state = 'failed'",

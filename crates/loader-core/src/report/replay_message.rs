@@ -27,11 +27,6 @@ pub(super) fn headline(outcome: Outcome, facts: Option<&RunFacts>) -> String {
     }
 }
 
-/// Whether rows are still rejected after it.
-pub(super) fn is_partial(facts: &RunFacts) -> bool {
-    facts.replay.as_ref().is_some_and(|replay| replay.left > 0)
-}
-
 pub(super) fn figures(replay: &ReplayFacts, facts: &RunFacts) -> Vec<String> {
     vec![
         format!("Rows loaded: {}", grouped(replay.rows)),

@@ -4,6 +4,7 @@ use tokio_postgres::{Client, Row};
 
 use crate::database::failure::failure;
 use crate::database::ledger::{self, FailedObject, Totals};
+use crate::database::rejects::{self, Cause};
 use crate::database::run::RunKind;
 use crate::error::Result;
 use crate::input::Execution;
@@ -11,6 +12,9 @@ use crate::prepare::KEPT_DAYS;
 
 /// How many failed objects a message shows.
 const SHOWN_FAILURES: i64 = 5;
+
+/// How many causes of rejected rows a message shows.
+const SHOWN_CAUSES: i64 = 3;
 
 /// The figures of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +56,8 @@ pub struct RunFacts {
     pub failure: Option<(String, String, String)>,
     /// The first failed objects.
     pub failed: Vec<FailedObject>,
+    /// The most frequent causes of rejected rows.
+    pub causes: Vec<Cause>,
     /// What a replay has done.
     pub replay: Option<ReplayFacts>,
 }
@@ -70,6 +76,24 @@ pub struct ReplayFacts {
 }
 
 impl RunFacts {
+    /// Whether something is not in the table that was listed.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        match &self.replay {
+            Some(replay) => replay.left > 0,
+            None => self.kind == RunKind::Load && (self.totals.failed > 0 || self.totals.rejects > 0),
+        }
+    }
+
+    /// Returns what is not in the table that was listed.
+    pub(super) fn left_out(&self) -> &'static str {
+        match (self.totals.failed > 0, self.totals.rejects > 0) {
+            (true, true) => "objects and rows",
+            (false, true) => "rows",
+            _ => "objects",
+        }
+    }
+
     /// Returns the rows of the table, as far as it is known.
     #[must_use]
     pub fn rows(&self) -> Option<u64> {
@@ -151,6 +175,7 @@ async fn of_row(client: &Client, row: &Row) -> Result<RunFacts> {
             refused: count("refused").unwrap_or_default(),
             left: count("left_over").unwrap_or_default(),
         }),
+        causes: rejects::causes(client, &run_id, SHOWN_CAUSES).await?,
         run_id,
     })
 }

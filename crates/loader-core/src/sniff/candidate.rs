@@ -254,7 +254,8 @@ fn doubled_only(text: &str, sign: char) -> bool {
 /// Whether the delimiter is half of one that is written twice: every second field is
 /// empty, in all records.
 pub(super) fn is_half(rows: &[Row], width: usize, text: &str, delimiter: &str) -> bool {
-    let empty = |row: &Row| row.cells.iter().skip(1).step_by(2).all(|cell| cell.value.is_empty() && !cell.quoted);
+    let empty =
+        |row: &Row| row.cells.iter().skip(1).step_by(2).all(|cell| cell.value.is_empty() && !cell.quoted);
     width > 2
         && width % 2 == 1
         && text.contains(&delimiter.repeat(2))

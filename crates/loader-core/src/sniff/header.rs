@@ -246,7 +246,8 @@ fn with_more_rows(rows: &[&Row], at: usize, width: usize) -> Beginning {
         .take(MOST_HEADER_ROWS - 1)
         .take_while(|row| row.width() == width && names(row))
         .collect();
-    let same = |row: &&&&Row| header.cells.iter().zip(&row.cells).all(|(one, other)| one.value == other.value);
+    let same =
+        |row: &&&&Row| header.cells.iter().zip(&row.cells).all(|(one, other)| one.value == other.value);
     let repeated = more.iter().take_while(same).count();
     match more.len() {
         0 => Beginning::new(at, 1),

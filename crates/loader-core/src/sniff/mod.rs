@@ -207,8 +207,7 @@ impl Sniffer<'_> {
         let unlikely = candidate.prior <= candidate::UNLIKELY && !quoted;
         let prior = if quoted { candidate.prior.max(BETWEEN_QUOTES) } else { candidate.prior };
         let odd = unlikely && fit.quality < GOOD_QUALITY;
-        let halved =
-            candidate::is_half(&reading.rows, fit.width, text, &candidate.dialect.delimiter);
+        let halved = candidate::is_half(&reading.rows, fit.width, text, &candidate.dialect.delimiter);
         let score = if odd || halved { 0.0 } else { fit.score * prior * known };
         Tried { candidate, reading, fit, score }
     }
@@ -223,8 +222,11 @@ impl Sniffer<'_> {
             dialect.quoting = Quoting::Anywhere;
             return;
         };
-        if self.written.escape.is_none() && dialect.escape == dialect.quote && has_pairs_of_backslashes(rows) {
-            self.doubts.push("two backslashes within quotes may stand for one; they are taken as they are".to_owned());
+        if self.written.escape.is_none() && dialect.escape == dialect.quote && has_pairs_of_backslashes(rows)
+        {
+            self.doubts.push(
+                "two backslashes within quotes may stand for one; they are taken as they are".to_owned(),
+            );
         }
         let stray = rows
             .iter()
@@ -386,8 +388,10 @@ fn mostly_quoted(reading: &Reading) -> bool {
 /// Whether backslashes stand within quotes, and always two of them: what a program
 /// writes that escapes with them.
 fn has_pairs_of_backslashes(rows: &[Row]) -> bool {
-    let quoted = rows.iter().flat_map(|row| &row.cells).filter(|cell| cell.quoted && cell.value.contains('\\'));
-    let mut runs = quoted.flat_map(|cell| cell.value.split(|c| c != '\\')).filter(|run| !run.is_empty()).peekable();
+    let quoted =
+        rows.iter().flat_map(|row| &row.cells).filter(|cell| cell.quoted && cell.value.contains('\\'));
+    let mut runs =
+        quoted.flat_map(|cell| cell.value.split(|c| c != '\\')).filter(|run| !run.is_empty()).peekable();
     runs.peek().is_some() && runs.all(|run| run.len() % 2 == 0)
 }
 

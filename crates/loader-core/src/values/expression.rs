@@ -14,29 +14,48 @@ use crate::record::mapping::{From, MappedColumn, Mapping};
 /// explicit cast to `varchar(4)` cuts in silence, an assignment refuses (`PostgreSQL`
 /// documentation, "Character Types").
 ///
-/// An identity that is always generated takes what it is given, as it does of COPY.
-///
 /// Each expression is a query of its own within a lateral one. So a function that
 /// returns no row makes NULL of it and does not drop the record, one that returns two
 /// fails, and an aggregate over the records is refused by the database.
 #[must_use]
 pub fn insert(into: &QualifiedName, mapping: &Mapping) -> String {
-    write(into, mapping, |_| true)
+    write(into, mapping, &arrays(mapping), &[], |_| true)
 }
 
 /// Writes the same statement for one of the columns.
 #[must_use]
 pub(crate) fn only(into: &QualifiedName, mapping: &Mapping, column: &Identifier) -> String {
-    write(into, mapping, |name| name == column)
+    write(into, mapping, &arrays(mapping), &[], |name| name == column)
 }
 
-fn write(into: &QualifiedName, mapping: &Mapping, is_target: impl Fn(&Identifier) -> bool) -> String {
-    let mut arrays = Vec::new();
-    let mut names = Vec::new();
-    for (at, carried) in (1..).zip(mapping.carried()) {
-        arrays.push(format!("${at}::text[]"));
-        names.push(carried.name.to_string());
-    }
+/// Returns the row source of arrays, one for each of [`Mapping::carried`].
+fn arrays(mapping: &Mapping) -> String {
+    let carried: Vec<&MappedColumn> = mapping.carried().collect();
+    let arrays: Vec<String> = (1..=carried.len()).map(|at| format!("${at}::text[]")).collect();
+    let names: Vec<String> = carried.iter().map(|carried| carried.name.to_string()).collect();
+    format!("unnest({}) as record({})", arrays.join(", "), names.join(", "))
+}
+
+/// Writes the statement that inserts the rows of `record`, which `source` is: it has a
+/// text for each of [`Mapping::carried`], and for each of `marks`, columns beside
+/// those of the mapping that are given with their types.
+#[must_use]
+pub(crate) fn insert_from(
+    into: &QualifiedName,
+    mapping: &Mapping,
+    source: &str,
+    marks: &[(Identifier, &str)],
+) -> String {
+    write(into, mapping, source, marks, |_| true)
+}
+
+fn write(
+    into: &QualifiedName,
+    mapping: &Mapping,
+    source: &str,
+    marks: &[(Identifier, &str)],
+    is_target: impl Fn(&Identifier) -> bool,
+) -> String {
     let mut targets = Vec::new();
     let mut selected = Vec::new();
     let mut lateral = Vec::new();
@@ -50,12 +69,15 @@ fn write(into: &QualifiedName, mapping: &Mapping, is_target: impl Fn(&Identifier
             _ => selected.push(format!("record.{}::{}", column.name, column.base_type)),
         }
     }
+    for (name, sql_type) in marks {
+        targets.push(name.to_string());
+        selected.push(format!("record.{name}::{sql_type}"));
+    }
+    // An identity that is always generated takes what COPY gives it, and so it does here.
     format!(
-        "insert into {into} ({}) overriding system value\nselect {}\n  from unnest({}) as record({}){}",
+        "insert into {into} ({}) overriding system value\nselect {}\n  from {source}{}",
         targets.join(", "),
         selected.join(", "),
-        arrays.join(", "),
-        names.join(", "),
         lateral.concat()
     )
 }

@@ -41,10 +41,7 @@ async fn bad_rows_are_kept_and_the_others_are_loaded() {
     world.import_all(&plan).await;
     assert_eq!(
         rejected(&world).await,
-        [
-            "(t/bad.csv,3,2,id,22P02,\"seven,\"\"a\nb\"\"\")",
-            "(t/bad.csv,6,4,id,22P02,\"nine,x\")"
-        ]
+        ["(t/bad.csv,3,2,id,22P02,\"seven,\"\"a\nb\"\"\")", "(t/bad.csv,6,4,id,22P02,\"nine,x\")"]
     );
     assert_eq!(
         world.rows("select distinct error_message from loader.rejected_row").await,
@@ -55,7 +52,10 @@ async fn bad_rows_are_kept_and_the_others_are_loaded() {
         ["(2,2,loaded)"]
     );
     assert_eq!(world.publish(&plan).await.unwrap().rows, 7);
-    assert_eq!(world.one("select string_agg(id::text, ',' order by id) from public.t").await, "1,2,3,4,5,6,8");
+    assert_eq!(
+        world.one("select string_agg(id::text, ',' order by id) from public.t").await,
+        "1,2,3,4,5,6,8"
+    );
     world.end().await;
 }
 
@@ -96,15 +96,17 @@ async fn each_cause_costs_its_row_and_no_other() {
         let columns = json!([{"name": "id", "type": "int"}, {"name": "v", "type": sql_type}]);
         let plan = planned(&world, name, &keeping(&columns)).await;
         world.import_all(&plan).await;
-        let expected: Vec<String> = [5, 18, 31]
-            .iter()
-            .map(|id| format!("({},{},{column},{state})", id + 2, id + 1))
-            .collect();
-        let found = format!("select line, record_number, column_name, sqlstate from loader.rejected_row where run_id = '{name}' order by line");
+        let expected: Vec<String> =
+            [5, 18, 31].iter().map(|id| format!("({},{},{column},{state})", id + 2, id + 1)).collect();
+        let found = format!(
+            "select line, record_number, column_name, sqlstate from loader.rejected_row where run_id = '{name}' order by line"
+        );
         let found: Vec<String> = world.rows(&found).await;
         assert_eq!(found, expected, "{name}");
         assert_eq!(world.publish(&plan).await.unwrap().rows, 37, "{name}");
-        world.execute("drop table public.t cascade; drop schema databackup cascade; create schema databackup").await;
+        world
+            .execute("drop table public.t cascade; drop schema databackup cascade; create schema databackup")
+            .await;
     }
     world.end().await;
 }

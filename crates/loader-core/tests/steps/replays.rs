@@ -13,8 +13,14 @@ impl World {
     /// Publishes a table of four rows, and rejects five.
     async fn with_rejects(&self, more: Value) {
         self.execute(COLUMNS).await;
-        self.source.put("t/a.csv", "id;name;day\n1;one;31.01.2022\nx;two;31.01.2022\n3;three;32.01.2022\n4;\"a\nb\";\n");
-        self.source.put("t/b.csv", "day;name;id\n01.02.2022;five\n01.02.2022;\"\";6\n;seven;7x\n;\"it's; \"\"8\"\"\";8y\n");
+        self.source.put(
+            "t/a.csv",
+            "id;name;day\n1;one;31.01.2022\nx;two;31.01.2022\n3;three;32.01.2022\n4;\"a\nb\";\n",
+        );
+        self.source.put(
+            "t/b.csv",
+            "day;name;id\n01.02.2022;five\n01.02.2022;\"\";6\n;seven;7x\n;\"it's; \"\"8\"\"\";8y\n",
+        );
         let mut definition = json!({
             "dialect": {"delimiter": ";"}, "values": {"day": {"format": "DD.MM.YYYY"}}, "metadata": ["_line"],
             "on_reject": "keep", "reject_limits": {"object_percent": 100, "run_percent": 100},
@@ -23,7 +29,10 @@ impl World {
         definition.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let published = self.run("r", &json!({"table": "t", "definition": definition})).await.unwrap();
         assert_eq!(published.rows, 3);
-        assert_eq!(self.left().await, ["(t/a.csv,3)", "(t/a.csv,4)", "(t/b.csv,2)", "(t/b.csv,4)", "(t/b.csv,5)"]);
+        assert_eq!(
+            self.left().await,
+            ["(t/a.csv,3)", "(t/a.csv,4)", "(t/b.csv,2)", "(t/b.csv,4)", "(t/b.csv,5)"]
+        );
     }
 
     async fn replay(&self, run_id: &str, of_run: &str) -> Result<Replayed> {
@@ -36,7 +45,8 @@ impl World {
     }
 
     async fn export(&self, of_run: &str) -> Result<Exported> {
-        let Input::ExportRejects(input) = Input::parse(&json!({"table": "t", "export_rejects": of_run}))? else {
+        let Input::ExportRejects(input) = Input::parse(&json!({"table": "t", "export_rejects": of_run}))?
+        else {
             panic!("an export")
         };
         export(&mut self.database.connect().await, self.work.as_ref(), &input).await
@@ -73,7 +83,13 @@ async fn rows_that_are_corrected_in_the_control_table_are_loaded_once_each() {
     assert_eq!((done.rows, done.refused, done.left), (2, 3, 3));
     assert_eq!(
         world.table().await,
-        ["(1,one,2022-01-31,2)", "(2,two,2022-01-31,3)", "(4,\"a\nb\",,5)", "(5,five,2022-02-01,2)", "(6,\"\",2022-02-01,3)"]
+        [
+            "(1,one,2022-01-31,2)",
+            "(2,two,2022-01-31,3)",
+            "(4,\"a\nb\",,5)",
+            "(5,five,2022-02-01,2)",
+            "(6,\"\",2022-02-01,3)"
+        ]
     );
     assert_eq!(world.left().await, ["(t/a.csv,4)", "(t/b.csv,4)", "(t/b.csv,5)"]);
     assert_eq!(
@@ -87,7 +103,10 @@ async fn rows_that_are_corrected_in_the_control_table_are_loaded_once_each() {
     // Another one finds nothing that could be loaded.
     let again = world.replay("p2", "r").await.unwrap();
     assert_eq!((again.rows, again.left), (0, 3));
-    assert_eq!(world.rows("select kind, state, rows, replay_of from loader.run where run_id = 'p1'").await, ["(replay,published,2,r)"]);
+    assert_eq!(
+        world.rows("select kind, state, rows, replay_of from loader.run where run_id = 'p1'").await,
+        ["(replay,published,2,r)"]
+    );
     assert_eq!(world.one("select rows from loader.version where state = 'live'").await, "5");
     assert_eq!(world.one("select count(*) from loader.lease").await, "0");
     world.end().await;
@@ -120,7 +139,10 @@ async fn a_file_is_exported_corrected_and_loaded() {
     );
     let done = world.replay("p1", "r").await.unwrap();
     assert_eq!((done.rows, done.refused, done.left), (1, 3, 4));
-    assert_eq!(world.one("select name || coalesce(day::text, ' null') from public.t where id = 8").await, "it's; \"8\" null");
+    assert_eq!(
+        world.one("select name || coalesce(day::text, ' null') from public.t where id = 8").await,
+        "it's; \"8\" null"
+    );
     assert_eq!(
         world
             .rows("select key, line, sqlstate, error_message from loader.rejected_row where tried_by = 'p1' and replayed_by is null order by 1, 2")
@@ -143,7 +165,11 @@ async fn a_file_that_is_wrong_loads_nothing_and_says_where() {
     let world = World::new().await;
     world.with_rejects(json!({})).await;
     for (at, file, part) in [
-        (1, "_key,_line,id,name,day\nt/a.csv,3,2,two,\nt/a.csv,2,9,nine,\n", "s3://work/replays/r.csv, line 3: the run r has rejected no row on line 2 of t/a.csv"),
+        (
+            1,
+            "_key,_line,id,name,day\nt/a.csv,3,2,two,\nt/a.csv,2,9,nine,\n",
+            "s3://work/replays/r.csv, line 3: the run r has rejected no row on line 2 of t/a.csv",
+        ),
         (2, "_key,_line,id,name\nt/a.csv,3,2,two\n", "day"),
         (3, "id,name\n1,one\n", "_key and _line"),
     ] {
@@ -163,7 +189,8 @@ async fn rows_without_their_text_say_how_they_can_be_loaded() {
     world.with_rejects(json!({"reject_text": false})).await;
     let done = world.replay("p1", "r").await.unwrap();
     assert_eq!((done.rows, done.refused, done.left), (0, 5, 5));
-    let reason = world.one("select error_message from loader.rejected_row where (key, line) = ('t/a.csv', 3)").await;
+    let reason =
+        world.one("select error_message from loader.rejected_row where (key, line) = ('t/a.csv', 3)").await;
     assert_eq!(
         reason,
         "invalid input syntax for type integer; its text was not kept (reject_text), so give its values in a file to load it again"
@@ -179,9 +206,15 @@ async fn rows_of_a_run_that_is_not_live_have_no_table_to_go_to() {
     world.with_rejects(json!({})).await;
     refused(world.replay("p1", "nothing").await, "there is no load nothing of \"t\"");
     world.clean_up("p1", "Loader.InvalidInput").await.unwrap();
-    world.run("r2", &json!({"table": "t", "definition": {
+    world
+        .run(
+            "r2",
+            &json!({"table": "t", "definition": {
         "dialect": {"delimiter": ";"}, "values": {"day": {"format": "DD.MM.YYYY"}}, "metadata": ["_line"],
-        "on_reject": "keep", "reject_limits": {"object_percent": 100, "run_percent": 100}}})).await.unwrap();
+        "on_reject": "keep", "reject_limits": {"object_percent": 100, "run_percent": 100}}}),
+        )
+        .await
+        .unwrap();
     refused(world.replay("p2", "r").await, "version 2 of run r2 is");
     world.clean_up("p2", "Loader.InvalidInput").await.unwrap();
     // Rolled back, they belong there again.

@@ -4,12 +4,14 @@
 use tokio_postgres::Transaction;
 
 use super::chunk::{Chunk, RowAt};
-use super::sending::{Sending, listed, statement};
+use super::sending::{Sending, statement};
 use super::text_format::{array, values};
 use crate::database::failure::{Refusal, failure, reason_of, refusal};
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::{Identifier, QualifiedName};
-use crate::record::mapping::MappedColumn;
+use crate::record::mapping::{From, MappedColumn, Mapping};
+use crate::values::Certain;
+use crate::values::expression::insert_from;
 
 /// How often COPY is tried again after the row that it has refused. Each try costs
 /// what is left of the chunk; then the rest is judged in blocks.
@@ -38,20 +40,22 @@ pub(super) struct Verdict {
 pub(super) struct Judge<'a> {
     transaction: &'a Transaction<'a>,
     relation: String,
-    /// The statement of a COPY of these rows.
-    copy: String,
+    /// The statement of a COPY of these rows; none if they have to go through
+    /// expressions.
+    copy: Option<String>,
     /// The statement that inserts an array of records.
     insert: String,
     columns: Vec<Column>,
 }
 
+/// A column that rows fill.
 struct Column {
     name: Identifier,
-    /// Its type, a domain's own one, without modifiers: what the text becomes before
-    /// the rules of the column apply.
-    base: String,
-    /// Its type as it is.
-    full: String,
+    /// The place of its text in a row, and what it is sure to take; none if an expression
+    /// fills it.
+    cell: Option<(usize, Certain)>,
+    /// The query that makes its value of a record.
+    probe: String,
     /// Whether its type says how long a value may be, and a cast would cut it.
     is_bounded: bool,
 }
@@ -61,32 +65,40 @@ impl<'a> Judge<'a> {
         transaction: &'a Transaction<'a>,
         staging: &QualifiedName,
         relation: &Identifier,
-        columns: &[Identifier],
+        mapping: &Mapping,
+        marks: &[(Identifier, &str)],
     ) -> Result<Self> {
-        let names: Vec<&str> = columns.iter().map(Identifier::as_str).collect();
+        let mut names: Vec<Identifier> = mapping.columns.iter().map(|column| column.name.clone()).collect();
         let rows = transaction
-            .query(TYPES, &[&staging.to_string(), &names])
+            .query(TYPES, &[&staging.to_string(), &names.iter().map(Identifier::as_str).collect::<Vec<_>>()])
             .await
             .map_err(|error| failure(DOING, &error))?;
-        if rows.len() != columns.len() {
+        if rows.len() != names.len() {
             return Err(Error::new(ErrorName::Internal, "the staging table lacks a column of the objects"));
         }
-        let columns: Vec<Column> = columns
+        let one = record_of("select $1::text[] as cells", mapping, &[]);
+        let columns = mapping
+            .columns
             .iter()
             .zip(&rows)
-            .map(|(name, row)| Column {
-                name: name.clone(),
-                base: row.get(0),
-                full: row.get(1),
-                is_bounded: row.get(2),
+            .map(|(column, row)| Column {
+                name: column.name.clone(),
+                cell: mapping
+                    .carried()
+                    .position(|carried| column.from != From::Sql && carried.name == column.name)
+                    .map(|at| (at, column.certain.clone())),
+                probe: probe(column, row.get(0), &one),
+                is_bounded: row.get(1),
             })
             .collect();
-        let names: Vec<Identifier> = columns.iter().map(|column| column.name.clone()).collect();
+        names.extend(marks.iter().map(|(name, _)| name.clone()));
+        let many =
+            record_of("select line::text[] as cells from unnest($1::text[]) as lines (line)", mapping, marks);
         Ok(Self {
             transaction,
             relation: relation.as_str().to_owned(),
-            copy: statement(staging, &names),
-            insert: insert(staging, &columns),
+            copy: (!mapping.has_expressions()).then(|| statement(staging, &names)),
+            insert: insert_from(staging, mapping, &many, marks),
             columns,
         })
     }
@@ -97,22 +109,16 @@ impl<'a> Judge<'a> {
     ///
     /// It ends early when more than `most` have been refused: then some rows are not
     /// in the table, and the transaction must not be committed.
-    pub(super) async fn judge(
-        &self,
-        chunk: &Chunk,
-        mapped: &[MappedColumn],
-        first: Option<Refusal>,
-        most: u64,
-    ) -> Result<Verdict> {
+    pub(super) async fn judge(&self, chunk: &Chunk, first: Option<Refusal>, most: u64) -> Result<Verdict> {
         let mut verdict = Verdict::default();
         let known = first.as_ref().and_then(|first| first.line?.checked_sub(1));
         let mut sure = Vec::new();
         let mut suspects = Vec::new();
-        let useless = self.useless(chunk, mapped);
+        let useless = self.useless(chunk);
         for (number, at) in (0_u64..).zip(chunk.all()) {
             if known == Some(number) {
                 verdict.refused.extend(first.clone().map(|refusal| Refused { at, refusal }));
-            } else if self.is_sure(&chunk.text(at), mapped, &useless) {
+            } else if self.is_sure(&chunk.text(at), &useless) {
                 sure.push(at);
             } else {
                 suspects.push(at);
@@ -125,19 +131,20 @@ impl<'a> Judge<'a> {
                 verdict.ended_early = true;
                 break;
             }
-            self.judge_each(chunk, suspects, mapped, most - refused, &mut verdict).await?;
+            self.judge_each(chunk, suspects, most - refused, &mut verdict).await?;
         }
         Ok(verdict)
     }
 
-    /// Sends sure rows by COPY. What it refuses all the same is left out, and the rows
-    /// after it are sent again; returns those that are to be judged one by one.
+    /// Sends sure rows at once. Where COPY says which one it refuses all the same, that
+    /// one is left out, and the rows after it are sent again; returns those that are to
+    /// be judged one by one.
     async fn send(&self, chunk: &Chunk, sure: &[RowAt], verdict: &mut Verdict) -> Result<Vec<RowAt>> {
         let mut rest = sure;
         for _ in 0..TRIES {
-            let Some(refusal) = self.try_copy(chunk, rest).await? else { return Ok(Vec::new()) };
+            let Some(refusal) = self.try_all(chunk, rest).await? else { return Ok(Vec::new()) };
             let Some((good, bad, after)) = refusal.line.and_then(|line| divide(rest, line)) else { break };
-            if let Some(refusal) = self.try_copy(chunk, good).await? {
+            if let Some(refusal) = self.try_all(chunk, good).await? {
                 return Err(Error::new(
                     ErrorName::Internal,
                     format!("the database refused rows that it had taken before: {}", refusal.reason),
@@ -149,21 +156,18 @@ impl<'a> Judge<'a> {
         Ok(rest.to_vec())
     }
 
-    /// Copies rows; returns what the database says if it refuses one, and then none of
-    /// them is in the table.
-    async fn try_copy(&self, chunk: &Chunk, rows: &[RowAt]) -> Result<Option<Refusal>> {
+    /// Puts rows into the table; returns what the database says if it refuses one, and
+    /// then none of them is there.
+    async fn try_all(&self, chunk: &Chunk, rows: &[RowAt]) -> Result<Option<Refusal>> {
         if rows.is_empty() {
             return Ok(None);
         }
         self.execute("savepoint judged").await?;
-        let sent = async {
-            let mut sending = Sending::begin(self.transaction, &self.copy).await?;
-            for at in rows {
-                sending.feed(chunk.text(*at)).await?;
-            }
-            sending.finish().await
+        let sent = match &self.copy {
+            Some(copy) => self.copy(copy, chunk, rows).await,
+            None => self.transaction.execute(&self.insert, &[&records(chunk, rows)]).await,
         };
-        match sent.await {
+        match sent {
             Ok(taken) if taken == rows.len() as u64 => {
                 self.execute("release savepoint judged").await?;
                 Ok(None)
@@ -174,7 +178,7 @@ impl<'a> Judge<'a> {
             )),
             Err(error) => {
                 let Some(refusal) = refusal(&self.relation, &error) else {
-                    return Err(failure("copying rows", &error));
+                    return Err(failure("loading rows", &error));
                 };
                 self.execute("rollback to savepoint judged").await?;
                 Ok(Some(refusal))
@@ -182,15 +186,27 @@ impl<'a> Judge<'a> {
         }
     }
 
+    async fn copy(
+        &self,
+        statement: &str,
+        chunk: &Chunk,
+        rows: &[RowAt],
+    ) -> std::result::Result<u64, tokio_postgres::Error> {
+        let mut sending = Sending::begin(self.transaction, statement).await?;
+        for at in rows {
+            sending.feed(chunk.text(*at)).await?;
+        }
+        sending.finish().await
+    }
+
     async fn judge_each(
         &self,
         chunk: &Chunk,
         suspects: &[RowAt],
-        mapped: &[MappedColumn],
         most: u64,
         verdict: &mut Verdict,
     ) -> Result<()> {
-        let records: Vec<String> = suspects.iter().map(|at| array(row(&chunk.text(*at)))).collect();
+        let records = records(chunk, suspects);
         let rows = self
             .transaction
             .query(
@@ -221,7 +237,7 @@ impl<'a> Judge<'a> {
             verdict.refused.push(Refused { at, refusal });
         }
         verdict.ended_early |= rows.len() as u64 > most;
-        self.find_columns(chunk, suspects, &records, mapped, &without_column, verdict).await
+        self.find_columns(chunk, suspects, &records, &without_column, verdict).await
     }
 
     /// Finds out which column's value spoiled a row: the only one that is not sure, or
@@ -231,14 +247,13 @@ impl<'a> Judge<'a> {
         chunk: &Chunk,
         suspects: &[RowAt],
         records: &[String],
-        mapped: &[MappedColumn],
         wanted: &[(usize, usize)],
         verdict: &mut Verdict,
     ) -> Result<()> {
         let mut asked = Vec::new();
         for (refused, number) in wanted {
             let Some(at) = suspects.get(*number) else { continue };
-            let doubtful = self.doubtful(&chunk.text(*at), mapped);
+            let doubtful = self.doubtful(&chunk.text(*at));
             match doubtful.as_slice() {
                 [] => {}
                 [only] => self.blame(verdict, *refused, *only),
@@ -248,10 +263,7 @@ impl<'a> Judge<'a> {
         if asked.is_empty() {
             return Ok(());
         }
-        let probes: Vec<String> = (1..)
-            .zip(&self.columns)
-            .map(|(number, column)| format!("select ($1::text[])[{number}]::{}", column.full))
-            .collect();
+        let probes: Vec<&str> = self.columns.iter().map(|column| column.probe.as_str()).collect();
         let texts: Vec<&str> =
             asked.iter().filter_map(|(_, number, _)| records.get(*number)).map(String::as_str).collect();
         let candidates: Vec<String> = asked
@@ -295,41 +307,39 @@ impl<'a> Judge<'a> {
     }
 
     /// Returns the columns whose values are not surely taken.
-    fn doubtful(&self, text: &[u8], mapped: &[MappedColumn]) -> Vec<usize> {
-        cells(text)
-            .zip(mapped)
-            .enumerate()
-            .filter(|(_, (value, column))| !takes(column, value.as_deref()))
-            .map(|(at, _)| at)
-            .collect()
+    fn doubtful(&self, text: &[u8]) -> Vec<usize> {
+        let cells: Vec<_> = values(row(text)).collect();
+        let is_sure = |column: &Column| {
+            column.cell.as_ref().is_some_and(|(at, certain)| {
+                cells.get(*at).is_some_and(|value| certain.takes(value.as_deref()))
+            })
+        };
+        (0..).zip(&self.columns).filter(|(_, column)| !is_sure(column)).map(|(at, _)| at).collect()
     }
 
     /// Finds the columns of which nothing is sure: they would make a suspect of every
     /// row, as those of a type that only Postgres knows do.
-    fn useless(&self, chunk: &Chunk, mapped: &[MappedColumn]) -> Vec<bool> {
+    fn useless(&self, chunk: &Chunk) -> Vec<usize> {
         /// Rows that are looked at.
         const LOOKED_AT: usize = 256;
         let step = usize::try_from(chunk.rows()).unwrap_or(usize::MAX).div_ceil(LOOKED_AT).max(1);
-        let mut doubts = vec![0_usize; mapped.len()];
+        let mut doubts = vec![0_usize; self.columns.len()];
         let mut looked_at = 0;
         for at in chunk.all().step_by(step) {
             looked_at += 1;
-            for column in self.doubtful(&chunk.text(at), mapped) {
+            for column in self.doubtful(&chunk.text(at)) {
                 if let Some(doubts) = doubts.get_mut(column) {
                     *doubts += 1;
                 }
             }
         }
-        // One in two: rather too many COPYs than too many single rows. Where really so
-        // many rows are bad, the few tries of COPY are soon over.
-        doubts.into_iter().map(|doubts| doubts * 2 > looked_at).collect()
+        // One in two: rather too many tries than too many single rows. Where really so
+        // many rows are bad, the few tries are soon over.
+        (0..).zip(doubts).filter(|(_, doubts)| doubts * 2 > looked_at).map(|(at, _)| at).collect()
     }
 
-    fn is_sure(&self, text: &[u8], mapped: &[MappedColumn], useless: &[bool]) -> bool {
-        cells(text)
-            .zip(mapped)
-            .zip(useless)
-            .all(|((value, column), useless)| *useless || takes(column, value.as_deref()))
+    fn is_sure(&self, text: &[u8], useless: &[usize]) -> bool {
+        self.doubtful(text).iter().all(|column| useless.contains(column))
     }
 
     async fn execute(&self, statement: &str) -> Result<()> {
@@ -340,10 +350,6 @@ impl<'a> Judge<'a> {
 /// Whether a cause is in a single value, not in how the values go together.
 fn is_of_value(refusal: &Refusal) -> bool {
     !refusal.sqlstate.starts_with("23") || refusal.sqlstate == "23514" || refusal.sqlstate == "23502"
-}
-
-fn takes(column: &MappedColumn, value: Option<&str>) -> bool {
-    column.certain.takes(value)
 }
 
 /// Divides rows at the line that a COPY of them has named, from 1.
@@ -359,27 +365,30 @@ fn row(text: &[u8]) -> &str {
     std::str::from_utf8(text).unwrap_or_default().trim_end_matches('\n')
 }
 
-fn cells(text: &[u8]) -> impl Iterator<Item = Option<std::borrow::Cow<'_, str>>> {
-    values(row(text))
+/// Returns rows as the texts of arrays.
+fn records(chunk: &Chunk, rows: &[RowAt]) -> Vec<String> {
+    rows.iter().map(|at| array(row(&chunk.text(*at)))).collect()
 }
 
-fn insert(staging: &QualifiedName, columns: &[Column]) -> String {
-    let names: Vec<Identifier> = columns.iter().map(|column| column.name.clone()).collect();
-    let cells: Vec<String> = (1..)
-        .zip(columns)
-        .map(|(number, column)| format!("record.cells[{number}]::{}", column.base))
-        .collect();
-    // `offset 0` keeps each record from being taken apart anew for each of its cells. An
-    // identity that is always generated takes what COPY gives it, and so it does here.
-    format!(
-        "insert into {staging} ({}) overriding system value select {} from (select line::text[] as cells from unnest($1) as lines (line) offset 0) as record",
-        listed(&names),
-        cells.join(", ")
-    )
+/// Writes the row source `record`: each of the texts of `cells`, by its name.
+fn record_of(cells: &str, mapping: &Mapping, marks: &[(Identifier, &str)]) -> String {
+    let names = mapping.carried().map(|carried| &carried.name).chain(marks.iter().map(|(name, _)| name));
+    let named: Vec<String> = (1..).zip(names).map(|(at, name)| format!("cells[{at}] as {name}")).collect();
+    // `offset 0` keeps a record from being taken apart anew for each of its cells.
+    format!("(select {} from ({cells} offset 0) as read) as record", named.join(", "))
 }
 
-/// The type of each column: under its domains and without modifiers, and as it is.
-/// `format_type` with -1 names `bit` and `character` so that they mean no length.
+fn probe(column: &MappedColumn, full: &str, record: &str) -> String {
+    match (&column.from, &column.expression) {
+        (From::Sql, Some(expression)) => format!(
+            "select (select ({expression}\n)::{full} from (select record.{} as value) as own) from {record}",
+            column.name
+        ),
+        _ => format!("select record.{}::{full} from {record}", column.name),
+    }
+}
+
+/// Each column's type as it is, and whether it bounds the length of its values.
 const TYPES: &str = "
     with recursive base as (
         select wanted.number, a.atttypid, a.atttypmod, a.atttypid as typid, a.atttypmod as typmod
@@ -389,7 +398,7 @@ const TYPES: &str = "
         select base.number, base.atttypid, base.atttypmod, t.typbasetype, t.typtypmod
           from base join pg_catalog.pg_type t on t.oid = base.typid
          where t.typtype = 'd')
-    select format_type(base.typid, -1), format_type(base.atttypid, base.atttypmod),
+    select format_type(base.atttypid, base.atttypmod),
            base.typmod >= 0 and base.typid in ('varchar'::regtype, 'bpchar'::regtype, 'bit'::regtype, 'varbit'::regtype)
       from base join pg_catalog.pg_type t on t.oid = base.typid and t.typtype <> 'd'
      order by base.number";

@@ -28,7 +28,7 @@ use self::sending::{Sending, statement};
 use super::group::{Assignment, GroupError, Spoiled, sending};
 use super::open::named;
 use crate::database::control_schema::Schema;
-use crate::database::failure::{Refusal, failure, refusal};
+use crate::database::failure::{Refusal, copy_failure, failure, refusal};
 use crate::database::ledger::Loaded;
 use crate::database::rejects;
 use crate::definition::rejects::{OnReject, RejectLimits};
@@ -40,7 +40,7 @@ use crate::wording::grouped;
 
 /// The columns that say where a row comes from, while it may still be rejected: for
 /// repeating a key, which only the build finds out.
-pub(crate) const MARKS: [&str; 2] = ["_loader_object", "_loader_line"];
+pub(crate) const MARKS: [(&str, &str); 2] = [("_loader_object", "text"), ("_loader_line", "bigint")];
 
 /// What goes row by row in one transaction.
 pub(super) struct Lane<'a> {
@@ -76,25 +76,28 @@ impl<'a> Lane<'a> {
     }
 
     /// Loads an object, as far as it goes without its last chunk.
-    pub(super) async fn load(&mut self, object: &ObjectVersion, opened: RowsObject) -> Result<(), GroupError> {
+    pub(super) async fn load(
+        &mut self,
+        object: &ObjectVersion,
+        opened: RowsObject,
+    ) -> Result<(), GroupError> {
         let is_like_the_last =
             self.accounts.last().is_some_and(|last| has_same_columns(&last.mapping, &opened.mapping));
         if !is_like_the_last {
             self.flush().await?;
         }
-        let RowsObject { mapping, header, dialect, reason, parser } = opened;
+        let RowsObject { mapping, header, dialect, reason, parser, first } = opened;
         let origin = Origin {
             key: object.key.clone(),
             etag: object.etag.clone(),
             run_id: self.work.run_id.clone(),
             mapping: Arc::clone(&mapping),
-            ragged: dialect.ragged,
             marked: self.work.opener.marked,
             keep_text: self.work.opener.definition.rejects.keep_text,
         };
         self.accounts.push(Account::new(object, mapping, dialect, header, reason));
         self.is_dirty = false;
-        let mut reading = Reading::start(parser, origin);
+        let mut reading = Reading::start(parser, first.as_ref(), origin);
         loop {
             match reading.next().await {
                 Ok(Some(piece)) => self.take(piece).await?,
@@ -149,8 +152,10 @@ impl<'a> Lane<'a> {
         if limits.object_rows.is_some_and(|rows| account.rejected > rows) {
             return Err(fail(account, None, &limits));
         }
-        // Rows that wait to be judged wait for what comes after them, too.
-        if piece.rows() > 0 && (self.copy.is_some() || !self.is_dirty && self.chunk.rows() == 0) {
+        // Rows that wait to be judged wait for what comes after them, too; and COPY can't
+        // take rows through expressions.
+        let waits = self.is_dirty || self.chunk.rows() > 0 || self.has_expressions();
+        if piece.rows() > 0 && (self.copy.is_some() || !waits) {
             self.send(&piece).await?;
         }
         self.chunk.push(number, piece);
@@ -227,7 +232,11 @@ impl<'a> Lane<'a> {
             return Err(sending(failure("copying rows", &error)));
         };
         if self.on_reject() == OnReject::Fail {
-            return Err(self.refused(chunk, refused));
+            let line = refused.line.and_then(|line| usize::try_from(line).ok()?.checked_sub(1));
+            return Err(match line.and_then(|at| chunk.all().nth(at)) {
+                Some(at) => self.refused(chunk, at, refused),
+                None => sending(copy_failure(self.work.staging.as_str(), "", &error)),
+            });
         }
         self.execute("rollback to savepoint chunk").await?;
         self.is_dirty = true;
@@ -238,17 +247,29 @@ impl<'a> Lane<'a> {
     async fn judge(&mut self, chunk: &Chunk, first: Option<Refusal>) -> Result<(), GroupError> {
         self.is_dirty = true;
         let limits = self.limits();
+        let is_kept = self.on_reject() == OnReject::Keep;
         let only = chunk.only_account().and_then(|number| self.accounts.get(number));
-        let most = only.map_or(u64::MAX, |account| account.left(&limits));
+        let most = match only {
+            _ if !is_kept => 0,
+            Some(account) => account.left(&limits),
+            None => u64::MAX,
+        };
         let Some(last) = self.accounts.last() else { return Ok(()) };
         let mapping = Arc::clone(&last.mapping);
-        let judge = Judge::new(self.transaction, &self.staging, &self.work.staging, &self.columns()).await?;
-        let verdict = judge.judge(chunk, &mapping.columns, first, most).await?;
+        let marks = self.marks();
+        let judge = Judge::new(self.transaction, &self.staging, &self.work.staging, &mapping, &marks).await?;
+        let verdict = judge.judge(chunk, first, most).await.map_err(sending)?;
+        if let (false, Some(first)) = (is_kept, verdict.refused.first()) {
+            return Err(self.refused(chunk, first.at, first.refusal.clone()));
+        }
         let keep_text = self.work.opener.definition.rejects.keep_text;
         let is_clean = verdict.refused.is_empty();
         for refused in verdict.refused {
             let Some((account, reject)) = reject_of(chunk, refused.at, refused.refusal, keep_text) else {
-                return Err(GroupError::Step(Error::new(ErrorName::Internal, "a row that was refused is lost")));
+                return Err(GroupError::Step(Error::new(
+                    ErrorName::Internal,
+                    "a row that was refused is lost",
+                )));
             };
             if let Some(account) = self.accounts.get_mut(account) {
                 account.reject(reject);
@@ -301,7 +322,8 @@ impl<'a> Lane<'a> {
                 return Err(fail(account, None, &limits));
             }
         }
-        self.unsettled += self.accounts.iter().skip(self.unsettled).take_while(|account| account.ended).count();
+        self.unsettled +=
+            self.accounts.iter().skip(self.unsettled).take_while(|account| account.ended).count();
         Ok(())
     }
 
@@ -320,32 +342,38 @@ impl<'a> Lane<'a> {
     }
 
     /// The error of an object none of whose rows may be refused.
-    fn refused(&self, chunk: &Chunk, refused: Refusal) -> GroupError {
+    fn refused(&self, chunk: &Chunk, at: RowAt, refused: Refusal) -> GroupError {
         let mut error =
             Error::new(ErrorName::BadRow, format!("the database refused a row: {}", refused.reason));
         error.sqlstate = Some(refused.sqlstate.clone());
+        let line = chunk.piece(at).map(|(_, piece, row)| piece.last_line(row));
+        let column = refused.column.clone();
         let keep_text = self.work.opener.definition.rejects.keep_text;
-        let row = refused
-            .line
-            .and_then(|line| usize::try_from(line).ok()?.checked_sub(1))
-            .and_then(|at| chunk.all().nth(at));
-        let Some((at, (number, piece, place))) = row.and_then(|at| Some((at, chunk.piece(at)?))) else {
-            return spoiled(error, 0, Vec::new());
+        let Some((account, reject)) = reject_of(chunk, at, refused, keep_text) else {
+            return GroupError::Step(error);
         };
-        let key = self.accounts.get(number).map(|account| account.object.key.clone()).unwrap_or_default();
-        let line = Some(piece.last_line(place));
-        let error = error.at(Place { key, line, column: refused.column.clone() });
-        let rejects: Vec<_> =
-            reject_of(chunk, at, refused, keep_text).into_iter().map(|(_, reject)| reject).collect();
-        spoiled(error, rejects.len() as u64, rejects)
+        let key = self.accounts.get(account).map(|account| account.object.key.clone()).unwrap_or_default();
+        spoiled(error.at(Place { key, line, column }), 1, vec![reject])
     }
 
     /// Returns the columns that the rows of the chunk have.
     fn columns(&self) -> Vec<Identifier> {
         let mapping = self.accounts.last().map(|account| &account.mapping);
         let mapped = mapping.into_iter().flat_map(|mapping| &mapping.columns);
+        mapped
+            .map(|column| column.name.clone())
+            .chain(self.marks().into_iter().map(|(name, _)| name))
+            .collect()
+    }
+
+    /// Returns the columns that say where a row comes from, with their types.
+    fn marks(&self) -> Vec<(Identifier, &'static str)> {
         let marks = MARKS.iter().filter(|_| self.work.opener.marked);
-        mapped.map(|column| column.name.clone()).chain(marks.map(|name| Identifier::of_static(name))).collect()
+        marks.map(|(name, sql_type)| (Identifier::of_static(name), *sql_type)).collect()
+    }
+
+    fn has_expressions(&self) -> bool {
+        self.accounts.last().is_some_and(|account| account.mapping.has_expressions())
     }
 
     fn on_reject(&self) -> OnReject {
@@ -364,12 +392,21 @@ impl<'a> Lane<'a> {
     }
 }
 
+/// Whether the rows of two objects can go together.
 fn has_same_columns(one: &Mapping, other: &Mapping) -> bool {
+    let names =
+        |mapping: &Mapping| -> Vec<_> { mapping.carried().map(|column| column.name.clone()).collect() };
     one.columns.iter().map(|column| &column.name).eq(other.columns.iter().map(|column| &column.name))
+        && names(one) == names(other)
 }
 
 /// Makes a reject of a row of a chunk, with the number of its account.
-fn reject_of(chunk: &Chunk, at: RowAt, refused: Refusal, keep_text: bool) -> Option<(usize, rejects::Reject)> {
+fn reject_of(
+    chunk: &Chunk,
+    at: RowAt,
+    refused: Refusal,
+    keep_text: bool,
+) -> Option<(usize, rejects::Reject)> {
     let (account, piece, row) = chunk.piece(at)?;
     let reject = rejects::Reject {
         column: refused.column,

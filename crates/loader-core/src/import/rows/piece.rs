@@ -6,10 +6,9 @@ use bytes::Bytes;
 
 use super::text_format::push_value;
 use crate::database::rejects::{MAX_TEXT_BYTES, Reject, kept_text};
-use crate::definition::dialect::Ragged;
 use crate::definition::drift::Metadata;
 use crate::record::mapping::{From, Mapping};
-use crate::record::parsed::{Fault, Parsed, Text, Written};
+use crate::record::parsed::{Parsed, Text, Written};
 use crate::values::Converted;
 
 /// Bytes of rows, or of their texts, at which a piece is full.
@@ -27,7 +26,6 @@ pub(super) struct Origin {
     pub(super) etag: String,
     pub(super) run_id: String,
     pub(super) mapping: Arc<Mapping>,
-    pub(super) ragged: Ragged,
     /// Whether each row is marked with where it comes from, so that it is found again
     /// when it repeats a key.
     pub(super) marked: bool,
@@ -142,13 +140,14 @@ impl PieceMaker {
 
     /// Adds a record: as a row, or as a reject.
     pub(super) fn add(&mut self, record: &Parsed) {
-        if let Some(fault) = self.fault_of(record) {
+        let fault = record.fault().or_else(|| self.origin.mapping.check_width(record.width()));
+        if let Some(fault) = fault {
             self.refuse(record, None, fault.sqlstate(), fault.reason());
             return;
         }
         let start = self.text.len();
         let mapping = Arc::clone(&self.origin.mapping);
-        for (at, column) in mapping.columns.iter().enumerate() {
+        for (at, column) in mapping.carried().enumerate() {
             if at > 0 {
                 self.text.push('\t');
             }
@@ -168,7 +167,8 @@ impl PieceMaker {
                 }
                 From::Metadata(metadata) => self.push_metadata(*metadata, record),
                 From::Constant(value) => push_value(value.as_deref(), &mut self.text),
-                From::Sql => push_value(None, &mut self.text),
+                // It is not carried.
+                From::Sql => {}
             }
         }
         if self.origin.marked {
@@ -193,18 +193,6 @@ impl PieceMaker {
             last_line: record.last_line(),
             number: record.number(),
         });
-    }
-
-    fn fault_of(&self, record: &Parsed) -> Option<Fault> {
-        if let Some(fault) = record.fault() {
-            return Some(fault);
-        }
-        let width = self.origin.mapping.width?;
-        match (record.width().cmp(&width), self.origin.ragged) {
-            (std::cmp::Ordering::Less, Ragged::Refuse) => Some(Fault::TooFewFields),
-            (std::cmp::Ordering::Greater, Ragged::Refuse | Ragged::Pad) => Some(Fault::TooManyFields),
-            _ => None,
-        }
     }
 
     fn push_metadata(&mut self, metadata: Metadata, record: &Parsed) {

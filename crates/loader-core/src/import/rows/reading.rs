@@ -25,6 +25,8 @@ pub(in crate::import) struct RowsObject {
     /// Why this engine, and what was found out about the object.
     pub(in crate::import) reason: String,
     pub(in crate::import) parser: Parser,
+    /// Its first record, where the mapping had to know it.
+    pub(in crate::import) first: Option<Parsed>,
 }
 
 /// What is said of an object that is being read.
@@ -42,10 +44,14 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    pub(super) fn start(parser: Parser, origin: Origin) -> Self {
+    pub(super) fn start(parser: Parser, first: Option<&Parsed>, origin: Origin) -> Self {
         let (sender, said) = mpsc::channel(AHEAD);
         let mut task = JoinSet::new();
-        task.spawn(read(parser, PieceMaker::new(origin), sender));
+        let mut maker = PieceMaker::new(origin);
+        if let Some(first) = first {
+            maker.add(first);
+        }
+        task.spawn(read(parser, maker, sender));
         Self { said, _task: task }
     }
 

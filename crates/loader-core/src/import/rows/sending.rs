@@ -36,10 +36,6 @@ impl Sending {
 
 /// Writes the statement.
 pub(super) fn statement(staging: &QualifiedName, columns: &[Identifier]) -> String {
-    format!("copy {staging} ({}) from stdin with (format text, encoding 'UTF8')", listed(columns))
-}
-
-/// Writes a list of columns.
-pub(super) fn listed(columns: &[Identifier]) -> String {
-    columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
+    format!("copy {staging} ({}) from stdin with (format text, encoding 'UTF8')", columns.join(", "))
 }

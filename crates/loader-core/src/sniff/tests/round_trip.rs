@@ -78,7 +78,14 @@ fn show(table: &WrittenTable, outcome: Outcome) {
     let sniffed = sniff(&bytes, true, &Written::auto(), &[]);
     println!(
         "--- {outcome:?}: delimiter {:?} quote {:?} escape {:?} all {} end {:?} {} preamble {} header {}",
-        table.delimiter, table.quote, table.escape, table.quotes_all, table.line_end, table.encoding, table.preamble.len(), table.header.is_some()
+        table.delimiter,
+        table.quote,
+        table.escape,
+        table.quotes_all,
+        table.line_end,
+        table.encoding,
+        table.preamble.len(),
+        table.header.is_some()
     );
     match sniffed {
         Ok(sniffed) => println!("{:?} {:?} {}", sniffed.found, sniffed.doubts, sniffed.dialect.encoding),

@@ -18,8 +18,17 @@ pub(super) struct WrittenTable {
 
 const DELIMITERS: &[&str] = &[",", ";", "\t", "|", ":", "^", "~", " ", "||", ", ", "\u{1}"];
 const LINE_ENDS: &[&str] = &["\n", "\r\n", "\r"];
-const ENCODINGS: &[&str] =
-    &["UTF8", "UTF8", "UTF8+BOM", "UTF-16LE", "UTF-16BE", "UTF-16LE+BOM", "UTF-16BE+BOM", "WIN1252", "macintosh"];
+const ENCODINGS: &[&str] = &[
+    "UTF8",
+    "UTF8",
+    "UTF8+BOM",
+    "UTF-16LE",
+    "UTF-16BE",
+    "UTF-16LE+BOM",
+    "UTF-16BE+BOM",
+    "WIN1252",
+    "macintosh",
+];
 const PREAMBLES: &[&[&str]] = &[
     &[],
     &[],
@@ -29,11 +38,39 @@ const PREAMBLES: &[&[&str]] = &[
     &["# made by a program"],
 ];
 const NAMES: &[&str] = &[
-    "id", "name", "amount", "Date", "City", "remark", "first name", "ÉTAT", "PRODUCT_ID", "qty", "x", "Größe (cm)",
+    "id",
+    "name",
+    "amount",
+    "Date",
+    "City",
+    "remark",
+    "first name",
+    "ÉTAT",
+    "PRODUCT_ID",
+    "qty",
+    "x",
+    "Größe (cm)",
 ];
 const WORDS: &[&str] = &[
-    "Zürich", "Paris", "café", "naïve", "señor", "garçon", "Ålesund", "alpha", "beta", "John Smith", "déjà vu",
-    "Lorem ipsum dolor sit amet", "über", "Straße", "première", "plain", "x", "Ñandú", "crème brûlée",
+    "Zürich",
+    "Paris",
+    "café",
+    "naïve",
+    "señor",
+    "garçon",
+    "Ålesund",
+    "alpha",
+    "beta",
+    "John Smith",
+    "déjà vu",
+    "Lorem ipsum dolor sit amet",
+    "über",
+    "Straße",
+    "première",
+    "plain",
+    "x",
+    "Ñandú",
+    "crème brûlée",
 ];
 
 fn cell(kind: u8) -> BoxedStrategy<String> {
