@@ -125,7 +125,7 @@ async fn a_file_is_exported_corrected_and_loaded() {
         [
             "_key,_line,_record,_sqlstate,_column,_reason,id,name,day,_row",
             "t/a.csv,3,2,22P02,id,invalid input syntax for type integer,x,two,31.01.2022,x;two;31.01.2022",
-            "t/a.csv,4,3,22008,day,the text is no date that there is,3,three,32.01.2022,3;three;32.01.2022",
+            "t/a.csv,4,3,22008,day,\"the text has the format that the definition gives, and there is no such date or time\",3,three,32.01.2022,3;three;32.01.2022",
             "t/b.csv,2,1,22P04,,the record has too few fields,,,,01.02.2022;five",
             "t/b.csv,4,3,22P02,id,invalid input syntax for type integer,7x,seven,,;seven;7x",
             "t/b.csv,5,4,22P02,id,invalid input syntax for type integer,8y,\"it's; \"\"8\"\"\",,\";\"\"it's; \"\"\"\"8\"\"\"\"\"\";8y\"",
@@ -149,7 +149,7 @@ async fn a_file_is_exported_corrected_and_loaded() {
             .await,
         [
             "(t/a.csv,3,23505,\"duplicate key value violates unique constraint \"\"t_pkey\"\"\")",
-            "(t/a.csv,4,22008,\"the text is no date that there is\")",
+            "(t/a.csv,4,22008,\"the text has the format that the definition gives, and there is no such date or time\")",
             "(t/b.csv,2,22P04,\"the record has too few fields; its row in the file has no values\")",
         ]
     );
@@ -215,7 +215,7 @@ async fn rows_of_a_run_that_is_not_live_have_no_table_to_go_to() {
         )
         .await
         .unwrap();
-    refused(world.replay("p2", "r").await, "version 2 of run r2 is");
+    refused(world.replay("p2", "r").await, "version 3 of run r2 is");
     world.clean_up("p2", "Loader.InvalidInput").await.unwrap();
     // Rolled back, they belong there again.
     world.roll_back("back").await.unwrap();
