@@ -1,6 +1,7 @@
 //! The build: indexes and constraints on the loaded staging table, then the gates.
 
 pub(crate) mod construction;
+pub(crate) mod repeated;
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::database::connect::Session;
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::database::run::{Run, RunState};
-use crate::database::{lease, ledger, run};
+use crate::database::{lease, ledger, run, staging};
 use crate::error::{Error, ErrorName, Result};
 use crate::gate::{self, GateFigure, Subject};
 use crate::publish::{Strategy, reconcile};
@@ -95,6 +96,7 @@ async fn construct_and_check(
     reconcile::reconcile(client, &current, definition).await?;
     reconcile::count_rows(client, &current.run_id, staging).await?;
     let rows = ledger::totals(client, &current.run_id).await?.rows;
+    let is_marked = staging::is_marked(client, staging).await?;
     let candidate = Candidate::staging(staging, &current.run_id);
     let live_name = Schema::Live.table(&current.table);
     let live = catalog::find(client, &live_name).await?;
@@ -102,17 +104,26 @@ async fn construct_and_check(
     // First, as it costs little: a half delivery needs no indexes.
     let mut figures = gate::check_counts(client, &subject, definition).await?;
     pass(client, &current, &figures).await?;
-    let mut indexes = 0;
     let strategy = current.strategy.unwrap_or_default();
-    if let (Some(live), true) = (live, strategy != Strategy::Merge) {
-        let group = group_tables(client, &current).await?;
-        for (live, candidate) in successions(client, live, &candidate).await? {
-            indexes +=
-                construction::construct(session, live, &candidate, &group, settings.sessions, deadline)
-                    .await?;
+    let mut indexes = 0;
+    if let Some(live) = live {
+        if is_marked && strategy == Strategy::Merge {
+            reject_repeated(client, &current, event.attempt, live, &candidate).await?;
         }
+        indexes = match construct_indexes(session, &current, live, &candidate, settings, deadline).await {
+            Err(error) if repeated::is_repeated_key(&error) && is_marked => {
+                reject_repeated(session.client().await?, &current, event.attempt, live, &candidate).await?;
+                construct_indexes(session, &current, live, &candidate, settings, deadline).await?
+            }
+            built => built?,
+        };
     }
     let client = session.client().await?;
+    if is_marked {
+        repeated::drop_marks(client, &candidate.name).await?;
+    }
+    let rows = ledger::totals(client, &current.run_id).await?.rows;
+    let subject = Subject { rows, ..subject };
     // The planner knows nothing of a table that was never analysed; readers would
     // get bad plans from the first moment on.
     client
@@ -147,6 +158,45 @@ async fn construct_and_check(
         rows,
         indexes,
     })
+}
+
+/// Builds the indexes and constraints. A merge has none of its own, so what repeats a
+/// key is looked for before.
+async fn construct_indexes(
+    session: &mut Session,
+    current: &Run,
+    live: u32,
+    candidate: &Candidate,
+    settings: &BuildSettings,
+    deadline: Instant,
+) -> Result<u64> {
+    if current.strategy.unwrap_or_default() == Strategy::Merge {
+        return Ok(0);
+    }
+    let client = session.client().await?;
+    let group = group_tables(client, current).await?;
+    let mut indexes = 0;
+    for (live, candidate) in successions(client, live, candidate).await? {
+        indexes +=
+            construction::construct(session, live, &candidate, &group, settings.sessions, deadline).await?;
+    }
+    Ok(indexes)
+}
+
+/// Makes rejects of rows that repeat a key, and checks what that makes of the run.
+async fn reject_repeated(
+    client: &mut Client,
+    current: &Run,
+    attempt: i32,
+    live: u32,
+    candidate: &Candidate,
+) -> Result<()> {
+    let (definition, staging) = current.loading()?;
+    let run = (current.run_id.as_str(), attempt);
+    let rejected = repeated::reject(client, run, &candidate.name, live, definition).await?;
+    tracing::warn!(run.id = current.run_id, rejected, "rows repeat a key: the first of each stays");
+    reconcile::reconcile(client, current, definition).await?;
+    reconcile::count_rows(client, &current.run_id, staging).await
 }
 
 /// Lists what is replaced, each with its candidate, which is made where it is

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::dialect::copy::CopyDialect;
+use super::dialect::Dialect;
 use crate::identifier::Identifier;
-use crate::record::fields::Field;
+use crate::record::parsed::{Parsed, Written};
 
 mod value;
 
@@ -72,7 +72,7 @@ pub struct InferredColumn {
 /// values seen count, so the sample should be from many objects.
 #[derive(Debug, Clone)]
 pub struct Inference {
-    null: Vec<u8>,
+    null: Vec<String>,
     columns: Vec<Seen>,
     /// The columns of the current object's fields, as places in `columns`.
     order: Vec<usize>,
@@ -90,13 +90,8 @@ struct Seen {
 impl Inference {
     /// Begins with nothing seen.
     #[must_use]
-    pub fn new(dialect: &CopyDialect) -> Self {
-        Self {
-            null: dialect.null.as_bytes().to_vec(),
-            columns: Vec::new(),
-            order: Vec::new(),
-            by_position: true,
-        }
+    pub fn new(dialect: &Dialect) -> Self {
+        Self { null: dialect.null.clone(), columns: Vec::new(), order: Vec::new(), by_position: true }
     }
 
     /// Begins an object with this header, or with none; columns not seen before
@@ -116,21 +111,20 @@ impl Inference {
 
     /// Takes the fields of a record of the current object. Fields without a
     /// column are left to the load, which will refuse the record.
-    pub fn observe(&mut self, fields: &[Field<'_>]) {
+    pub fn observe(&mut self, record: &Parsed) {
         if self.by_position {
-            while self.order.len() < fields.len() {
+            while self.order.len() < record.width() {
                 let name = Identifier::from_header("", self.order.len() + 1);
                 let place = self.place(name, None);
                 self.order.push(place);
             }
         }
-        for (field, place) in fields.iter().zip(&self.order) {
-            // On other columns than text, COPY is told to take the null text for
-            // NULL even in quotes.
-            if field.value.as_ref() != self.null.as_slice()
-                && let Some(column) = self.columns.get_mut(*place)
-            {
-                column.kinds.observe(&field.value);
+        for (field, place) in record.fields().zip(&self.order) {
+            // On other columns than text, the null text means NULL even in quotes.
+            let missing =
+                field.written == Written::Absent || self.null.iter().any(|null| null == field.value);
+            if !missing && let Some(column) = self.columns.get_mut(*place) {
+                column.kinds.observe(field.value.as_bytes());
             }
         }
     }
@@ -161,21 +155,16 @@ impl Inference {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::fields::fields;
+    use crate::record::parser::parse;
 
     /// Infers from objects, given as lines of which the first is the header.
-    fn infer(objects: &[&str], dialect: &CopyDialect) -> Vec<(String, InferredType)> {
+    fn infer(objects: &[&str], dialect: &Dialect) -> Vec<(String, InferredType)> {
         let mut inference = Inference::new(dialect);
         for object in objects {
-            let mut lines = object.lines();
-            if dialect.header {
-                let cells: Vec<String> = lines.next().unwrap().split(',').map(String::from).collect();
-                inference.begin_object(Some(&cells));
-            } else {
-                inference.begin_object(None);
-            }
-            for line in lines {
-                inference.observe(&fields(line.as_bytes(), dialect));
+            let (header, records) = parse(object.as_bytes(), dialect);
+            inference.begin_object(header.as_deref());
+            for record in &records {
+                inference.observe(record);
             }
         }
         inference.columns().into_iter().map(|column| (column.name.into(), column.inferred)).collect()
@@ -184,7 +173,7 @@ mod tests {
     /// Infers one column from its fields, as they are written in CSV.
     fn column(values: &[&str]) -> InferredType {
         let object = format!("a\n{}", values.join("\n"));
-        let columns = infer(&[&object], &CopyDialect::default());
+        let columns = infer(&[&object], &Dialect::default());
         assert_eq!(columns.len(), 1);
         columns[0].1
     }
@@ -224,7 +213,7 @@ mod tests {
 
     #[test]
     fn the_dialects_null_text_says_nothing_and_an_empty_value_is_one_then() {
-        let dialect = CopyDialect { null: "NA".to_owned(), ..CopyDialect::default() };
+        let dialect = Dialect { null: vec!["NA".to_owned()], ..Dialect::default() };
         let one = |object: &str| infer(&[object], &dialect)[0].1;
         assert_eq!(one("a\nNA\n1"), InferredType::BigInt);
         assert_eq!(one("a\n\n1"), InferredType::Text);
@@ -234,7 +223,7 @@ mod tests {
     fn columns_are_found_by_name_across_objects() {
         let objects = ["A,b\n1,2024-01-01", "b,a,c\n2024-01-02,x,true"];
         assert_eq!(
-            infer(&objects, &CopyDialect::default()),
+            infer(&objects, &Dialect::default()),
             [
                 ("a".to_owned(), InferredType::Text),
                 ("b".to_owned(), InferredType::Date),
@@ -245,7 +234,7 @@ mod tests {
 
     #[test]
     fn columns_without_a_header_are_numbered() {
-        let dialect = CopyDialect { header: false, ..CopyDialect::default() };
+        let dialect = Dialect { header_rows: 0, ..Dialect::default() };
         assert_eq!(
             infer(&["1,x", "2,y,true"], &dialect),
             [
@@ -258,6 +247,6 @@ mod tests {
 
     #[test]
     fn fields_beyond_the_header_are_no_columns() {
-        assert_eq!(infer(&["a\n1,2,3"], &CopyDialect::default()).len(), 1);
+        assert_eq!(infer(&["a\n1,2,3"], &Dialect::default()).len(), 1);
     }
 }

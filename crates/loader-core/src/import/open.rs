@@ -179,7 +179,7 @@ impl Opener {
         self.definition.rejects.on_reject == OnReject::Keep
     }
 
-    async fn rows(&self, object: &ObjectVersion, reason: &str) -> Result<RowsObject> {
+    pub(super) async fn rows(&self, object: &ObjectVersion, reason: &str) -> Result<RowsObject> {
         let open = self.source.open(object, None).await?;
         let (ahead, rest) = read_ahead(unpack(open.body).await?.body).await?;
         let dialect = self.definition.dialect.complete()?;

@@ -1,18 +1,23 @@
 //! Infers columns from the objects themselves.
 
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use tokio_postgres::Client;
 
 use super::columns::Asked;
-use crate::definition::dialect::copy::CopyDialect;
+use crate::definition::dialect::{Dialect, Written};
 use crate::definition::infer::Inference;
 use crate::definition::selection::Selection;
 use crate::definition::{ColumnDefinition, ColumnsFrom, ResolvedDefinition};
 use crate::error::{Error, ErrorName, Result};
 use crate::plan::settled;
-use crate::record::fields::fields;
-use crate::record::sample::sample;
+use crate::record::parsed::Parsed;
+use crate::record::parser::Parser;
 use crate::record::unpack::unpack;
-use crate::source::{ObjectSource, ObjectVersion};
+use crate::sniff::sniff;
+use crate::source::{ByteStream, ObjectSource, ObjectVersion};
 
 /// Objects that are looked into: enough to see a table's variety, few enough to
 /// read in seconds.
@@ -21,6 +26,9 @@ const SAMPLED_OBJECTS: usize = 40;
 const SAMPLED_PAGES: usize = 20;
 /// Bytes that are fetched of each.
 const SAMPLED_BYTES: u64 = 256 * 1024;
+/// Bytes that are looked at in each once it is unpacked: gzip can make any number of
+/// few.
+const SAMPLED_UNPACKED_BYTES: usize = 2 * 1024 * 1024;
 /// Records that are looked at in each.
 const SAMPLED_RECORDS: usize = 2_000;
 
@@ -48,12 +56,11 @@ pub(super) async fn infer(
             break;
         }
     }
-    let dialect = asked.dialect.complete()?.for_copy().unwrap_or_default();
-    let mut inference = Inference::new(&dialect);
+    let mut inference = Inference::new(&asked.dialect.complete()?);
     let mut first_failure = None;
     let mut seen = 0;
     for object in spread(&candidates) {
-        match look_into(source, object, &dialect, &mut inference).await {
+        match look_into(source, object, &asked.dialect, &mut inference).await {
             Ok(()) => seen += 1,
             // An object that can't be read fails the load with all its reasons; it
             // must not keep the others from saying what the table is.
@@ -92,19 +99,83 @@ pub(super) async fn infer(
 async fn look_into(
     source: &dyn ObjectSource,
     object: &ObjectVersion,
-    dialect: &CopyDialect,
+    written: &Written,
     inference: &mut Inference,
 ) -> Result<()> {
     let open = source.open(object, Some(SAMPLED_BYTES)).await?;
     let body = unpack(open.body).await?.body;
-    let Some(found) = sample(body, dialect, SAMPLED_RECORDS, object.size <= SAMPLED_BYTES).await? else {
+    let (sample, whole) = beginning(body, object.size <= SAMPLED_BYTES).await?;
+    if sample.is_empty() {
         return Ok(());
+    }
+    let dialect = if written.is_sniffed() {
+        sniff(&sample, whole, written, &[])?.dialect
+    } else {
+        written.complete()?
     };
-    inference.begin_object(found.header.as_deref());
-    for record in &found.records {
-        inference.observe(&fields(&record.bytes, dialect));
+    let (header, records) = records(sample, whole, &dialect).await?;
+    inference.begin_object(header.as_deref());
+    let width = (header.is_none() && written.is_sniffed()).then(|| usual_width(&records)).flatten();
+    for record in records.iter().filter(|record| width.is_none_or(|width| record.width() == width)) {
+        inference.observe(record);
     }
     Ok(())
+}
+
+/// Reads the beginning of an unpacked object, and whether it is all of it. `whole`
+/// says whether the stream has the whole object; if not, it may break off within a
+/// gzip block.
+async fn beginning(mut body: ByteStream, whole: bool) -> Result<(Vec<u8>, bool)> {
+    let mut sample = Vec::new();
+    while let Some(chunk) = body.next().await {
+        match chunk {
+            Ok(chunk) => sample.extend_from_slice(&chunk),
+            Err(error) if !whole && error.name == ErrorName::UnsupportedFormat => break,
+            Err(error) => return Err(error),
+        }
+        if sample.len() >= SAMPLED_UNPACKED_BYTES {
+            return Ok((sample, false));
+        }
+    }
+    Ok((sample, whole))
+}
+
+/// Reads the header and the records of a sample, without those that no table takes.
+async fn records(
+    sample: Vec<u8>,
+    whole: bool,
+    dialect: &Dialect,
+) -> Result<(Option<Vec<String>>, Vec<Parsed>)> {
+    let body = stream::once(std::future::ready(Ok(Bytes::from(sample))));
+    let mut parser = Parser::new(Box::pin(body), dialect)?;
+    let header = parser.header().await?;
+    let header = header.map(|cells| cells.iter().map(|cell| cell.trim().to_owned()).collect());
+    let mut records = Vec::new();
+    let mut record = Parsed::default();
+    let mut ended = false;
+    // One more than is wanted, as the last may be cut short.
+    while records.len() <= SAMPLED_RECORDS {
+        if !parser.next(&mut record).await? {
+            ended = true;
+            break;
+        }
+        records.push(record.clone());
+    }
+    if !whole && ended {
+        records.pop();
+    }
+    records.truncate(SAMPLED_RECORDS);
+    records.retain(|record| record.fault().is_none());
+    Ok((header, records))
+}
+
+/// The width that most records have, the larger of two.
+fn usual_width(records: &[Parsed]) -> Option<usize> {
+    let mut widths: HashMap<usize, usize> = HashMap::new();
+    for record in records {
+        *widths.entry(record.width()).or_default() += 1;
+    }
+    widths.into_iter().max_by_key(|(width, count)| (*count, *width)).map(|(width, _)| width)
 }
 
 /// Chooses objects evenly from the first to the last, and the largest.

@@ -5,6 +5,7 @@ use tokio_postgres::{Client, GenericClient, Transaction};
 use super::columns::{Asked, Origin};
 use super::headers::Header;
 use super::{Prepared, added_columns, column_rules, expressions};
+use crate::build::repeated;
 use crate::catalog;
 use crate::cleanup::drop_staging;
 use crate::database::control_schema::Schema;
@@ -45,24 +46,15 @@ pub(super) async fn stage(
     if let (Some(staging), Some(definition)) = (&found.staging, &found.definition) {
         return Ok(prepared(current, staging, definition.columns_from, None));
     }
-    // Before anything is loaded: what can't be published is refused now.
-    let foreseen =
-        foresee(&transaction, &current.table, asked.written.strategy, asked.written.key.as_deref()).await?;
+    let (definition, foreseen) = make(&transaction, current, &name, asked, origin, headers).await?;
     tracing::info!(
         run.id = current.run_id,
         strategy = foreseen.0.as_str(),
         why = foreseen.1,
         "how it will be published"
     );
-    create(&transaction, current, &name, origin, foreseen.0).await?;
-    let columns = all_columns(&transaction, current, &name, asked, origin, headers, foreseen.0).await?;
-    let digest = match origin {
-        Origin::Live { digest } => Some(digest.clone()),
-        Origin::Definition { digest, .. } => digest.clone(),
-        Origin::Inferred(_) => None,
-    };
-    let definition = resolved(asked, columns, origin.name(), digest);
-    expressions::check(&transaction, &name, &definition, headers).await?;
+    let live = catalog::find(&transaction, &Schema::Live.table(&current.table)).await?;
+    repeated::add_marks(&transaction, &Schema::Staging.table(&name), live, &definition).await?;
     let resumed_from = take_over(&transaction, current, &name, &definition).await?;
     run::prepared(
         &transaction,
@@ -76,6 +68,30 @@ pub(super) async fn stage(
     transaction.commit().await.map_err(|error| failure(doing, &error))?;
     drop_leftovers(client, current).await?;
     Ok(prepared(current, &name, definition.columns_from, resumed_from))
+}
+
+/// Makes the staging table and says what is loaded into it, and how it is published.
+pub(super) async fn make(
+    transaction: &Transaction<'_>,
+    current: &Run,
+    name: &Identifier,
+    asked: &Asked,
+    origin: &Origin,
+    headers: &[Header],
+) -> Result<(ResolvedDefinition, (Strategy, String))> {
+    // Before anything is loaded: what can't be published is refused now.
+    let foreseen =
+        foresee(transaction, &current.table, asked.written.strategy, asked.written.key.as_deref()).await?;
+    create(transaction, current, name, origin, foreseen.0).await?;
+    let columns = all_columns(transaction, current, name, asked, origin, headers, foreseen.0).await?;
+    let digest = match origin {
+        Origin::Live { digest } => Some(digest.clone()),
+        Origin::Definition { digest, .. } => digest.clone(),
+        Origin::Inferred(_) => None,
+    };
+    let definition = resolved(asked, columns, origin.name(), digest);
+    expressions::check(transaction, name, &definition, headers).await?;
+    Ok((definition, foreseen))
 }
 
 /// Creates the staging table: in the image of the live table if there is one.
@@ -272,6 +288,9 @@ async fn take_over(
     }
     for statement in [
         "update loader.object set run_id = $1 where run_id = $2 and state = 'loaded'",
+        "update loader.rejected_row as rejected set run_id = $1
+           from loader.object as held
+          where rejected.run_id = $2 and held.run_id = $1 and held.key = rejected.key",
         "update loader.run set staging_table = null where run_id = $2 and run_id <> $1",
     ] {
         transaction

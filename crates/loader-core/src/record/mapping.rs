@@ -370,7 +370,10 @@ pub fn unknown(cells: &[String], columns: &[ResolvedColumn]) -> Vec<(Identifier,
         .zip(found)
         .filter_map(|((name, cell), found)| match found {
             Found::Nothing => Some((name, Some(cell.trim().to_owned()).filter(|cell| !cell.is_empty()))),
-            Found::Taken => Some((name, None)),
+            Found::Taken => {
+                let repeated = cells.iter().filter(|other| other.trim() == cell.trim()).count() > 1;
+                Some((name, (!repeated).then(|| cell.trim().to_owned())))
+            }
             Found::Ambiguous | Found::Column(_) => None,
         })
         .collect()

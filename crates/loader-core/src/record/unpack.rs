@@ -29,9 +29,22 @@ pub struct Unpacked {
 /// Those of `body`; `UnsupportedFormat` if the object is something that can't be
 /// loaded, such as a ZIP archive, Parquet or UTF-16.
 pub async fn unpack(body: ByteStream) -> Result<Unpacked> {
+    unpack_text(body, false).await
+}
+
+/// Unpacks an object that may be UTF-16 or UTF-32, as a [`Parser`](super::parser::Parser)
+/// reads it; a byte order mark of theirs stays, as it tells the decoder the order.
+///
+/// # Errors
+/// As for [`unpack`], but for UTF-16 and UTF-32.
+pub async fn unpack_wide(body: ByteStream) -> Result<Unpacked> {
+    unpack_text(body, true).await
+}
+
+async fn unpack_text(body: ByteStream, wide: bool) -> Result<Unpacked> {
     let (start, body) = peek(body).await?;
     if !is_gzip(&start) {
-        refuse_other_formats(&start, false)?;
+        refuse_other_formats(&start, false, wide)?;
         return Ok(text(&start, body, false));
     }
     let (start, body) = peek(gzip::decompress(body)).await?;
@@ -41,7 +54,7 @@ pub async fn unpack(body: ByteStream) -> Result<Unpacked> {
             "the object is gzip within gzip, which can't be loaded: compress it once",
         ));
     }
-    refuse_other_formats(&start, true)?;
+    refuse_other_formats(&start, true, wide)?;
     Ok(text(&start, body, true))
 }
 

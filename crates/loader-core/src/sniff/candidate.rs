@@ -166,6 +166,7 @@ pub(super) fn quotings(
             }
         }
     }
+    candidates.sort_by_key(|candidate| candidate.dialect.quoting == Quoting::Loose);
     candidates
 }
 

@@ -102,17 +102,16 @@ impl Sniffer<'_> {
         let (scored, cut) = beginning(text, whole);
         let best = self.best(scored, cut)?;
         let mut dialect = best.candidate.dialect.clone();
-        let last = best.reading.rows.len() - usize::from(cut && best.reading.rows.len() > 1);
-        self.finish_quoting(&mut dialect, best.reading.rows.get(..last).unwrap_or_default());
+        self.finish_quoting(&mut dialect, &best.reading.rows);
         if best.fit.width == 1 {
             self.one_column(&mut dialect, &best);
         }
         self.line_end(&mut dialect, scored, cut, best.fit.score);
         self.found.extend(wording::of_fields(&dialect));
         // With the line end the reading may be another.
-        let reading = Reading::of(scored, &dialect);
-        let fit = Fit::of(&reading, dialect.quote, cut);
-        self.rows(&mut dialect, &reading, &fit, cut);
+        let reading = Reading::of(scored, &dialect, cut);
+        let fit = Fit::of(&reading, &dialect);
+        self.rows(&mut dialect, &reading, &fit);
         Ok(dialect)
     }
 
@@ -121,16 +120,16 @@ impl Sniffer<'_> {
         let mut best: Option<Tried> = None;
         let mut rivals: Vec<Tried> = Vec::new();
         for (delimiter, prior) in candidate::delimiters(text, self.written) {
-            let mut clean: Vec<Dialect> = Vec::new();
+            let mut clean: Vec<Option<char>> = Vec::new();
             for candidate in candidate::quotings(text, &delimiter, prior, &self.base, self.written) {
+                let loose = candidate.dialect.quoting == Quoting::Loose && self.written.quoting.is_none();
                 // Where every quote has its place, there is nothing to be lenient about.
-                let strict = Dialect { quoting: Quoting::Whole, ..candidate.dialect.clone() };
-                if candidate.dialect.quoting == Quoting::Loose && clean.contains(&strict) {
+                if loose && clean.contains(&candidate.dialect.quote) {
                     continue;
                 }
                 let tried = self.try_out(text, cut, candidate);
-                if !tried.fit.faulty {
-                    clean.push(tried.candidate.dialect.clone());
+                if !tried.fit.faulty && tried.fit.regular > REGULAR {
+                    clean.push(tried.candidate.dialect.quote);
                 }
                 // The first that is as good stays: RFC 4180 is tried first.
                 if best.as_ref().is_none_or(|best| tried.score > best.score + 1e-9) {
@@ -192,8 +191,8 @@ impl Sniffer<'_> {
     }
 
     fn try_out(&self, text: &str, cut: bool, candidate: Candidate) -> Tried {
-        let reading = Reading::of(text, &candidate.dialect);
-        let fit = Fit::of(&reading, candidate.dialect.quote, cut);
+        let reading = Reading::of(text, &candidate.dialect, cut);
+        let fit = Fit::of(&reading, &candidate.dialect);
         let named = reading
             .rows
             .iter()
@@ -278,21 +277,17 @@ impl Sniffer<'_> {
             _ => return,
         };
         let exact = Dialect { line_end: Some(end.to_owned()), ..dialect.clone() };
-        if Fit::of(&Reading::of(text, &exact), exact.quote, cut).score > score * 1.01 {
+        if Fit::of(&Reading::of(text, &exact, cut), &exact).score > score * 1.01 {
             *dialect = exact;
             self.found.push(format!("records end in {}", wording::mark(end)));
         }
     }
 
     /// Finds the header, and what else the records as a whole say.
-    fn rows(&mut self, dialect: &mut Dialect, reading: &Reading, fit: &Fit, cut: bool) {
+    fn rows(&mut self, dialect: &mut Dialect, reading: &Reading, fit: &Fit) {
         let mark = self.written.comment.clone().or_else(|| fit.comment.map(str::to_owned));
         let is_comment = |row: &Row| mark.as_deref().is_some_and(|mark| row.start.starts_with(mark));
-        let mut rows: Vec<&Row> =
-            reading.rows.iter().filter(|row| !row.is_blank() && !is_comment(row)).collect();
-        if cut && rows.len() > 2 {
-            rows.pop();
-        }
+        let rows: Vec<&Row> = reading.rows.iter().filter(|row| !row.is_blank() && !is_comment(row)).collect();
         let first_line = reading.rows.get(fit.first).map_or(1, |row| row.line);
         let first = rows.iter().position(|row| row.line >= first_line).unwrap_or_default();
         let at = self.header(dialect, &rows, first, fit);

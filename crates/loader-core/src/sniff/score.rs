@@ -10,6 +10,7 @@ use std::collections::HashMap;
 
 use super::reading::{Cell, Reading, Row};
 use super::shape::Shape;
+use crate::definition::dialect::Dialect;
 
 /// What a reading with one field to a record is worth against one with many.
 const ONE_COLUMN: f64 = 0.3;
@@ -42,12 +43,10 @@ pub(super) struct Fit {
 }
 
 impl Fit {
-    /// Measures a reading. `cut` says that its last record may not be complete.
-    pub(super) fn of(reading: &Reading, quote: Option<char>, cut: bool) -> Self {
+    /// Measures a reading.
+    pub(super) fn of(reading: &Reading, dialect: &Dialect) -> Self {
+        let quote = dialect.quote;
         let mut rows: Vec<&Row> = reading.rows.iter().filter(|row| !row.is_blank()).collect();
-        if cut && rows.len() > 1 {
-            rows.pop();
-        }
         let Some(width) = width_of_records(&rows) else { return Self::default() };
         let comment = COMMENT_MARKS.iter().copied().find(|mark| is_comment(mark, &rows, width));
         rows.retain(|row| comment.is_none_or(|mark| !row.start.starts_with(mark)));
@@ -56,7 +55,8 @@ impl Fit {
         let counted = rows.get(first..).unwrap_or_default();
         let (mut weight, mut all) = (0.0, 0.0);
         for row in counted {
-            let regular = row.width() == width && !row.faulty;
+            let regular =
+                row.width() == width && !row.faulty && !holds_records(row, width, &dialect.delimiter);
             all += if regular { 1.0 } else { number(row.lines) };
             weight += if regular { 1.0 } else { 0.0 };
         }
@@ -68,8 +68,9 @@ impl Fit {
         let before = records / (records + BEFORE * number(first as u64));
         let first_line = counted.first().map_or(0, |row| row.line);
         let first = reading.rows.iter().position(|row| row.line == first_line).unwrap_or_default();
+        let stray = if counted.iter().any(|row| has_stray_quote(row, quote)) { STRAY } else { 1.0 };
         Self {
-            score: regular * regular * quality * columns * before,
+            score: stray * regular * regular * quality * columns * before,
             width,
             regular,
             first,
@@ -197,4 +198,12 @@ fn has_stray_quote(row: &Row, quote: Option<char>) -> bool {
     row.cells.iter().filter(|cell| !cell.quoted).any(|cell| {
         quote.is_some_and(|quote| cell.value.contains(quote)) || is_wrapped(cell.value.trim_matches(' '))
     })
+}
+
+/// Whether a field in quotes looks like records: a quote that opens in one and is
+/// closed in another swallows those between.
+fn holds_records(row: &Row, width: usize, delimiter: &str) -> bool {
+    let full = |line: &str| line.matches(delimiter).count() + 1 == width;
+    let holds = |cell: &Cell| cell.value.split(['\n', '\r']).skip(1).any(full);
+    width > 2 && row.lines > 2 && row.cells.iter().any(|cell| cell.quoted && holds(cell))
 }

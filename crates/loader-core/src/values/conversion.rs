@@ -218,3 +218,6 @@ pub(crate) fn implied_type(values: &ColumnValues) -> Option<&'static str> {
 fn invalid(column: &str, why: &str) -> Error {
     Error::new(ErrorName::InvalidDefinition, format!("what the field `values` says of column {column} {why}"))
 }
+
+#[cfg(test)]
+mod tests;

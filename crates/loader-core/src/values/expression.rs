@@ -19,21 +19,13 @@ use crate::record::mapping::{From, MappedColumn, Mapping};
 /// fails, and an aggregate over the records is refused by the database.
 #[must_use]
 pub fn insert(into: &QualifiedName, mapping: &Mapping) -> String {
-    write(into, mapping, &arrays(mapping), &[], |_| true)
+    write(into, mapping, &parameters(mapping), &[], |_| true)
 }
 
 /// Writes the same statement for one of the columns.
 #[must_use]
 pub(crate) fn only(into: &QualifiedName, mapping: &Mapping, column: &Identifier) -> String {
-    write(into, mapping, &arrays(mapping), &[], |name| name == column)
-}
-
-/// Returns the row source of arrays, one for each of [`Mapping::carried`].
-fn arrays(mapping: &Mapping) -> String {
-    let carried: Vec<&MappedColumn> = mapping.carried().collect();
-    let arrays: Vec<String> = (1..=carried.len()).map(|at| format!("${at}::text[]")).collect();
-    let names: Vec<String> = carried.iter().map(|carried| carried.name.to_string()).collect();
-    format!("unnest({}) as record({})", arrays.join(", "), names.join(", "))
+    write(into, mapping, &parameters(mapping), &[], |name| name == column)
 }
 
 /// Writes the statement that inserts the rows of `record`, which `source` is: it has a
@@ -47,6 +39,14 @@ pub(crate) fn insert_from(
     marks: &[(Identifier, &str)],
 ) -> String {
     write(into, mapping, source, marks, |_| true)
+}
+
+fn parameters(mapping: &Mapping) -> String {
+    let (arrays, names): (Vec<String>, Vec<String>) = (1..)
+        .zip(mapping.carried())
+        .map(|(at, carried)| (format!("${at}::text[]"), carried.name.to_string()))
+        .unzip();
+    format!("unnest({}) as record({})", arrays.join(", "), names.join(", "))
 }
 
 fn write(

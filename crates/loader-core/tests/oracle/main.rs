@@ -4,8 +4,10 @@
 
 mod csv_spectrum;
 mod dialects;
+mod expressions;
 mod identifiers;
 mod inference;
 mod judge;
 mod lines;
 mod splitter;
+mod values;

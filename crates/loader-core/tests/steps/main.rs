@@ -2,6 +2,7 @@
 //! off at every statement.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod columns;
 mod cut_off;
 mod definitions;
 mod deliveries;

@@ -110,3 +110,339 @@ async fn each_cause_costs_its_row_and_no_other() {
     }
     world.end().await;
 }
+
+/// Limits of one object and of the run, as a definition has them.
+fn limited(limits: &Value) -> Value {
+    json!({"columns": id_and_name(), "on_reject": "keep", "reject_limits": limits})
+}
+
+/// An object of so many records, of which every `bad`th is bad.
+fn object(records: usize, bad: usize) -> String {
+    let mut text = "id,name\n".to_owned();
+    for number in 1..=records {
+        if number % bad == 0 {
+            text.push_str("x,bad\n");
+        } else {
+            text.push_str(&format!("{number},good\n"));
+        }
+    }
+    text
+}
+
+async fn failures(world: &World) -> Vec<String> {
+    world
+        .rows("select key, error_name, error_message, rejects from loader.object where state = 'failed' order by key")
+        .await
+}
+
+#[tokio::test]
+async fn an_object_that_is_over_its_limit_fails_whole_and_keeps_its_first_rejects() {
+    let world = World::new().await;
+    world.source.put("t/a.csv", object(40_000, 10));
+    world.source.put("t/b.csv", object(50, 60));
+    let plan = planned(&world, "r1", &limited(&json!({"object_rows": 1_500, "object_percent": 100}))).await;
+    world.import_all(&plan).await;
+    assert_eq!(
+        failures(&world).await,
+        ["(t/a.csv,Loader.TooManyRejects,\"1,501 of the object's first 16,384 records were rejected, and 1,500 are tolerated in an object (reject_limits.object_rows); the first: invalid input syntax for type integer\",1501)"]
+    );
+    assert_eq!(
+        world.rows("select count(*), min(line), max(line) from loader.rejected_row where key = 't/a.csv'").await,
+        ["(1000,11,10001)"]
+    );
+    assert_eq!(world.rows("select key, rows from loader.object where state = 'loaded'").await, ["(t/b.csv,50)"]);
+    let staging = world.one("select staging_table from loader.run").await;
+    assert_eq!(world.one(&format!("select count(*) from dataimport.\"{staging}\"")).await, "50", "none of it is loaded");
+    let error = world.publish(&plan).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::ObjectsFailed);
+    assert!(error.message.contains("t/a.csv, line 11, column id"), "{error}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_percentage_is_checked_at_the_end_and_of_long_objects_on_the_way() {
+    let world = World::new().await;
+    // 10 % of 1,000 to the record, and one more.
+    world.source.put("t/a.csv", object(1_000, 10));
+    world.source.put("t/b.csv", format!("{}x,bad\n", object(1_000, 10)));
+    // All of them: it ends with what the first chunk allows.
+    world.source.put("t/c.csv", object(100_000, 1));
+    let plan = planned(&world, "r1", &limited(&json!({}))).await;
+    world.import_all(&plan).await;
+    assert_eq!(
+        failures(&world).await,
+        [
+            "(t/b.csv,Loader.TooManyRejects,\"101 of the object's 1,001 records were rejected, and 10 % are tolerated in an object (reject_limits.object_percent); the first: invalid input syntax for type integer\",101)",
+            "(t/c.csv,Loader.TooManyRejects,\"1,639 of the object's first 16,384 records were rejected, and 10 % are tolerated in an object (reject_limits.object_percent); the first: invalid input syntax for type integer\",1639)"
+        ]
+    );
+    assert_eq!(
+        world.rows("select rows, rejects from loader.object where state = 'loaded'").await,
+        ["(900,100)"]
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_run_that_is_over_its_limit_stops_and_says_so() {
+    let mut world = World::new().await;
+    world.batch_max_objects = 1;
+    for number in 0..5 {
+        world.source.put(&format!("t/{number}.csv"), object(10, 5));
+    }
+    let limits = json!({"object_percent": 100, "run_percent": 100, "run_rows": 5});
+    let plan = planned(&world, "r1", &limited(&limits)).await;
+    let batches = world.batches(&plan);
+    for batch in &batches[..2] {
+        assert_eq!(world.import(&plan, batch).await.unwrap().rejects, 2);
+    }
+    let third = world.import(&plan, &batches[2]).await.unwrap();
+    assert_eq!((third.loaded, third.failed), (0, 1), "the object with the sixth row fails");
+    let error = world.import(&plan, &batches[3]).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::TooManyRejects, "the others are not begun");
+    let error = world.publish(&plan).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::TooManyRejects);
+    assert!(error.message.starts_with("the run has rejected"), "{error}");
+    assert!(!world.clean_up("r1", "Loader.TooManyRejects").await.unwrap().retry);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_percentage_of_the_run_is_checked_before_the_build_and_again_before_the_publish() {
+    let world = World::new().await;
+    world.source.put("t/a.csv", object(100, 5));
+    world.source.put("t/b.csv", object(100, 1_000));
+    let plan = planned(&world, "r1", &limited(&json!({"object_percent": 100, "run_percent": 9.9}))).await;
+    world.import_all(&plan).await;
+    let error = world.publish(&plan).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::TooManyRejects);
+    assert_eq!(
+        error.message,
+        "20 of 200 records were rejected, and 9.9 % are tolerated in a run (reject_limits.run_percent)"
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_the_table_forbids_is_rejected_with_the_constraint() {
+    let world = World::new().await;
+    world
+        .execute(
+            "create table public.t (id int not null, name text check (name <> 'no'), at date default '2000-01-01',
+                                    number bigint generated always as identity, constraint ordered check (id < 100))",
+        )
+        .await;
+    world.source.put("t/a.csv", "id,name,number\n1,yes,7\n,yes,8\n3,no,9\n400,yes,10\n5,yes,11\n");
+    let plan = planned(&world, "r1", &json!({"on_reject": "keep", "reject_limits": {"object_percent": 100, "run_percent": 100}})).await;
+    world.import_all(&plan).await;
+    assert_eq!(
+        world.rows("select line, column_name, constraint_name, sqlstate, row_text from loader.rejected_row order by line").await,
+        ["(3,id,,23502,\",yes,8\")", "(4,,t_name_check,23514,\"3,no,9\")", "(5,,ordered,23514,\"400,yes,10\")"]
+    );
+    assert_eq!(world.publish(&plan).await.unwrap().rows, 2);
+    assert_eq!(
+        world.rows("select * from public.t order by id").await,
+        ["(1,yes,2000-01-01,7)", "(5,yes,2000-01-01,11)"]
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn rows_that_repeat_a_key_are_rejected_and_the_first_one_stays() {
+    let world = World::new().await;
+    world
+        .execute(
+            "create table public.t (id int primary key, name text);
+             create unique index t_name on public.t (lower(name)) where id > 0",
+        )
+        .await;
+    world.source.put("t/a.csv", "id,name\n1,one\n2,two\n2,again\n3,\n");
+    world.source.put("t/b.csv", "id,name\n1,late\n4,ONE\n5,\n-6,one\n7,seven\n");
+    let keep = json!({"on_reject": "keep", "reject_limits": {"object_percent": 100, "run_percent": 100}});
+    let plan = planned(&world, "r1", &keep).await;
+    world.import_all(&plan).await;
+    assert_eq!(world.publish(&plan).await.unwrap().rows, 6);
+    assert_eq!(
+        world.rows("select key, line, constraint_name, sqlstate, error_message, row_values from loader.rejected_row order by key, line").await,
+        [
+            "(t/a.csv,4,t_pkey,23505,\"an earlier row has the same key (t_pkey)\",\"{\"\"id\"\": 2, \"\"name\"\": \"\"again\"\"}\")",
+            "(t/b.csv,2,t_pkey,23505,\"an earlier row has the same key (t_pkey)\",\"{\"\"id\"\": 1, \"\"name\"\": \"\"late\"\"}\")",
+            "(t/b.csv,3,t_name,23505,\"an earlier row has the same key (t_name)\",\"{\"\"id\"\": 4, \"\"name\"\": \"\"ONE\"\"}\")"
+        ]
+    );
+    assert_eq!(
+        world.rows("select key, rows, rejects from loader.object order by key").await,
+        ["(t/a.csv,3,1)", "(t/b.csv,3,2)"]
+    );
+    assert_eq!(
+        world.rows("select * from public.t order by id").await,
+        ["(-6,one)", "(1,one)", "(2,two)", "(3,)", "(5,)", "(7,seven)"]
+    );
+    let columns = "select string_agg(attname, ',' order by attnum) from pg_attribute where attrelid = 'public.t'::regclass and attnum > 0 and not attisdropped";
+    assert_eq!(world.one(columns).await, "id,name");
+    // And the next run, whose live table has seen dropped columns.
+    let plan = planned(&world, "r2", &keep).await;
+    world.import_all(&plan).await;
+    assert_eq!(world.publish(&plan).await.unwrap().rows, 6);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn rows_that_repeat_the_key_of_a_merge_or_of_a_partitioned_table_are_rejected() {
+    for (table, strategy) in [
+        ("create table public.t (id int primary key, name text); create function public.all_of_t() returns setof public.t language sql as 'select * from public.t'", "merge"),
+        ("create table public.t (id int primary key, name text) partition by range (id);
+          create table public.t_low partition of public.t for values from (0) to (3);
+          create table public.t_high partition of public.t for values from (3) to (100)", "partition"),
+    ] {
+        let world = World::new().await;
+        world.execute(table).await;
+        world.source.put("t/a.csv", "id,name\n1,one\n2,two\n3,three\n");
+        world.source.put("t/b.csv", "id,name\n3,again\n4,four\n1,again\n500,out\n");
+        let keep = json!({"on_reject": "keep", "strategy": strategy, "reject_limits": {"object_percent": 100, "run_percent": 100}});
+        let plan = planned(&world, "r1", &keep).await;
+        world.import_all(&plan).await;
+        let rows = if strategy == "merge" { 5 } else { 4 };
+        assert_eq!(world.publish(&plan).await.unwrap().rows, rows, "{strategy}");
+        let mut rejected = vec!["(t/b.csv,2,23505)", "(t/b.csv,4,23505)"];
+        if strategy == "partition" {
+            rejected.push("(t/b.csv,5,23514)");
+        }
+        assert_eq!(world.rows("select key, line, sqlstate from loader.rejected_row order by line").await, rejected);
+        assert_eq!(world.one("select count(*) from public.t where name = 'again'").await, "0", "{strategy}");
+        world.end().await;
+    }
+}
+
+#[tokio::test]
+async fn the_rows_lane_fails_an_object_as_the_verbatim_lane_does() {
+    let world = World::new().await;
+    let bad: &[(&str, &[u8])] = &[
+        ("cast", b"id,name\n1,a\n2,\"b\nc\"\nx,d\n5,e\n"),
+        ("length", b"id,name\n1,a\n2,much too long\n"),
+        ("null", b"id,name\n,a\n"),
+        ("nul", b"id,name\n1,a\0b\n"),
+        ("encoding", b"id,name\n1,\xff\n"),
+        ("too few", b"id,name\n1,a\n2\n"),
+        ("too many", b"id,name\n1,a\n2,b,c\n"),
+    ];
+    let columns = json!([{"name": "id", "type": "int", "not_null": true}, {"name": "name", "type": "varchar(5)"}]);
+    for (name, bytes) in bad {
+        let mut said = Vec::new();
+        for (lane, dialect) in [("verbatim", json!({})), ("rows", json!({"skip_blank_lines": true}))] {
+            world.source.put("t/a.csv", *bytes);
+            let run_id = format!("{name} {lane}");
+            let plan = planned(&world, &run_id, &json!({"columns": columns, "dialect": dialect})).await;
+            world.import_all(&plan).await;
+            let failed = "select error_name, error_line, sqlstate, rejects from loader.object";
+            let kept = format!("select line, row_text from loader.rejected_row where run_id = '{run_id}'");
+            said.push((world.rows(failed).await, world.rows(&kept).await));
+            world.clean_up(&run_id, "Loader.ObjectsFailed").await.unwrap();
+            world.execute("truncate loader.object").await;
+        }
+        assert_eq!(said[0], said[1], "{name}");
+        assert_eq!(said[0].0.len(), 1, "{name}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_text_of_rows_is_left_out_where_it_is_not_wanted() {
+    let world = World::new().await;
+    let mut definition = keeping(&id_and_name());
+    definition["reject_text"] = json!(false);
+    world.source.put("t/a.csv", "id,name\n1,a\nsecret,secret\n2,sec\0ret\n3,sec,ret\n");
+    let plan = planned(&world, "r1", &definition).await;
+    world.import_all(&plan).await;
+    assert_eq!(world.one("select count(*) from loader.rejected_row").await, "3");
+    assert_eq!(world.one("select count(*) from loader.rejected_row as r where r::text ilike '%sec%'").await, "0");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn long_texts_are_cut_and_say_so() {
+    let world = World::new().await;
+    world.source.put("t/a.csv", format!("id,name\nx,{}\n", "é".repeat(10_000)));
+    let plan = planned(&world, "r1", &keeping(&id_and_name())).await;
+    world.import_all(&plan).await;
+    assert_eq!(
+        world.rows("select octet_length(row_text), row_cut from loader.rejected_row").await,
+        ["(8192,t)"]
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_object_that_breaks_off_is_not_loaded_in_part() {
+    let world = World::new().await;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, object(100_000, 1_000).as_bytes()).unwrap();
+    let mut gzip = encoder.finish().unwrap();
+    gzip.truncate(gzip.len() / 2);
+    world.source.put("t/cut.csv.gz", gzip);
+    world.source.put("t/page.csv", "<!DOCTYPE html>\n<html><body>503, try later</body></html>\n");
+    world.put_three();
+    let plan = planned(&world, "r1", &keeping(&id_and_name())).await;
+    world.import_all(&plan).await;
+    assert_eq!(
+        world.rows("select key, error_name from loader.object where state = 'failed' order by key").await,
+        ["(t/cut.csv.gz,Loader.UnsupportedFormat)", "(t/page.csv,Loader.HeaderMismatch)"]
+    );
+    let kept = world.one("select count(*) from loader.rejected_row where key = 't/cut.csv.gz'").await;
+    assert!((20..60).contains(&kept.parse::<u32>().unwrap()), "{kept}");
+    let staging = world.one("select staging_table from loader.run").await;
+    assert_eq!(world.one(&format!("select count(*) from dataimport.\"{staging}\"")).await, "5");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_retry_after_half_of_the_rejects_keeps_each_once() {
+    let world = World::new().await;
+    let text = object(60_000, 50);
+    world.source.put("t/a.csv", text.clone());
+    let plan = planned(&world, "r1", &keeping(&id_and_name())).await;
+    world.source.break_next_read("t/a.csv", text.len() / 2);
+    let batch = &world.batches(&plan)[0];
+    let error = world.import(&plan, batch).await.unwrap_err();
+    assert_eq!(error.name, ErrorName::SourceUnavailable);
+    assert_eq!(world.one("select count(*) from loader.rejected_row").await, "0", "with the rows or not at all");
+    // And the same batch several times at once.
+    let deliveries = futures_util::future::join_all((0..3).map(|_| world.import(&plan, batch))).await;
+    let loaded: u64 = deliveries.iter().map(|delivery| delivery.as_ref().unwrap().loaded).sum();
+    assert_eq!(loaded, 1);
+    assert_eq!(world.one("select count(*) from loader.rejected_row").await, "1200");
+    assert_eq!(world.rows("select rows, rejects from loader.object").await, ["(58800,1200)"]);
+    assert_eq!(world.publish(&plan).await.unwrap().rows, 58_800);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_new_plan_forgets_the_rejects_of_what_it_loads_anew() {
+    let world = World::new().await;
+    world.source.put("t/a.csv", "id,name\nx,1\n2,two\n");
+    world.source.put("t/b.csv", "id,name\ny,1\n2,two\n3,three\n4,four\n");
+    let plan = planned(&world, "r1", &limited(&json!({"object_percent": 30, "run_percent": 100}))).await;
+    world.import_all(&plan).await;
+    assert_eq!(rejected(&world).await.len(), 2);
+    world.source.put("t/a.csv", "id,name\n1,one\n2,two\n");
+    let plan = world.plan("r1").await.unwrap();
+    world.import_all(&plan).await;
+    assert_eq!(rejected(&world).await, ["(t/b.csv,2,1,id,22P02,\"y,1\")"]);
+    assert_eq!(world.publish(&plan).await.unwrap().rows, 5);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_run_that_goes_on_with_another_ones_rows_has_its_rejects() {
+    let world = World::new().await;
+    world.source.put("t/a.csv", "id,name\n1,one\nx,two\n");
+    let definition = keeping(&id_and_name());
+    let plan = planned(&world, "r1", &definition).await;
+    world.import_all(&plan).await;
+    world.clean_up("r1", "Loader.GateFailed").await.unwrap();
+    let plan = planned(&world, "r2", &definition).await;
+    world.import_all(&plan).await;
+    assert_eq!(world.publish(&plan).await.unwrap().rows, 1);
+    assert_eq!(world.rows("select run_id, key from loader.rejected_row").await, ["(r2,t/a.csv)"]);
+    world.end().await;
+}

@@ -134,8 +134,7 @@ impl Buffer {
         // Half a line end may be counted back.
         self.line = line.wrapping_add(self.lines.count(passed));
         let ended = matches!(passed.last(), Some(b'\n' | b'\r'));
-        // The second half of a line end is all that there may be.
-        self.last_line = (self.line - u64::from(ended)).max(line);
+        self.last_line = self.line - u64::from(ended);
         self.pass(length);
     }
 

@@ -264,7 +264,7 @@ impl Reader<'_> {
         if at >= self.bytes.len() && self.view.ended {
             return Ok(true);
         }
-        if at >= self.safe && !self.view.ended {
+        if at + self.csv.lookahead / 2 > self.bytes.len() && !self.view.ended {
             return Err(Reading::Partial { resume: opened, amid: false });
         }
         let separator =

@@ -445,7 +445,8 @@ impl Tokenizer {
         }
         self.number += 1;
         record.number = self.number;
-        record.last_line = self.buffer.last_line();
+        // The second half of a line end may be all that there was.
+        record.last_line = self.buffer.last_line().max(record.line);
         Some(Step::Record)
     }
 
@@ -491,7 +492,8 @@ impl Tokenizer {
         } else {
             self.buffer.advance_line(content, next);
         }
-        record.last_line = self.buffer.last_line();
+        // The second half of a line end may be all that there was.
+        record.last_line = self.buffer.last_line().max(record.line);
         self.number += 1;
         record.number = self.number;
         if self.trailing_delimiter

@@ -61,12 +61,13 @@ impl Text {
         let (mut fault, mut lines, mut at) = (None, false, 0);
         let mut field = Field { from: 0, escaped: false };
         loop {
+            let decided = at;
             let rest = bytes.get(at..).unwrap_or_default();
             let is_special = |byte: &u8| self.special.get(usize::from(*byte)).copied().unwrap_or_default();
             at = rest.iter().position(is_special).map_or(bytes.len(), |found| at + found);
             if at >= safe {
                 if !view.ended {
-                    return Reading::Partial { resume: view.floor(at.min(safe)), amid: true };
+                    return Reading::Partial { resume: view.floor(at.min(safe).max(decided)), amid: true };
                 }
                 fault = fault.or(self.end_field(view.rest, &field, at, out));
                 return Reading::Record { content: at, next: at, fault, lines };

@@ -105,6 +105,18 @@ fn other_formats_are_refused_within_gzip_too() {
 }
 
 #[test]
+fn wide_text_is_unpacked_with_its_mark_for_who_can_read_it() {
+    let text = b"\xff\xfea\x00,\x00";
+    assert!(refusal(text).contains("UTF-16"));
+    for stored in [text.to_vec(), zip(text)] {
+        let unpacked = run(unpack_wide(stream_of(vec![Bytes::from(stored)]))).unwrap();
+        let parts: Vec<Bytes> = run(unpacked.body.try_collect()).unwrap();
+        assert_eq!(parts.concat(), text);
+    }
+    assert!(run(unpack_wide(stream_of(vec![Bytes::from(&b"PK\x03\x04"[..])]))).is_err());
+}
+
+#[test]
 fn errors_of_the_source_pass_unchanged() {
     // Longer than what tells the format, so that the error comes after it.
     let text: Vec<u8> = (0..200).flat_map(|n| format!("{n},{}\n", n * n).into_bytes()).collect();

@@ -3,10 +3,11 @@
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use super::super::reading::Reading;
-use super::super::{Sniffed, encoding, sniff, without_lines};
+use super::super::{Sniffed, sniff};
 use super::written::{WrittenTable, table};
 use crate::definition::dialect::{Ragged, Written};
+use crate::record::parsed::Parsed;
+use crate::record::parser::parse;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
@@ -19,17 +20,10 @@ enum Outcome {
 
 /// What the sniffed dialect makes of the object: the header, and the rows.
 fn read(bytes: &[u8], sniffed: &Sniffed) -> (Option<Vec<String>>, Vec<Vec<String>>) {
-    let dialect = &sniffed.dialect;
-    let text = encoding::given(bytes, &dialect.encoding).text;
-    let reading = Reading::of(without_lines(&text, dialect.skip_lines), dialect);
-    let left_out = |start: &str| dialect.comment.as_deref().is_some_and(|mark| start.starts_with(mark));
-    let mut rows = reading
-        .rows
-        .iter()
-        .filter(|row| !left_out(&row.start) && !(dialect.skip_blank_lines && row.is_blank()))
-        .map(|row| row.cells.iter().map(|cell| cell.value.clone()).collect());
-    let header = (dialect.header_rows > 0).then(|| rows.next().unwrap_or_default());
-    (header, rows.collect())
+    let (header, records) = parse(bytes, &sniffed.dialect);
+    let fields = |record: &Parsed| record.fields().map(|field| field.value.to_owned()).collect();
+    // A record with a fault is a reject, with its place: nothing silent about it.
+    (header, records.iter().filter(|record| record.fault().is_none()).map(fields).collect())
 }
 
 fn outcome(table: &WrittenTable) -> Outcome {
