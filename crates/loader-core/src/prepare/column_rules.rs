@@ -18,6 +18,9 @@ pub(super) fn apply(columns: &mut [ResolvedColumn], written: &TableDefinition) -
         if column.filled != Filled::Field {
             column.required = false;
         }
+        if let Filled::Metadata(metadata) = column.filled {
+            check_type(column, metadata)?;
+        }
         column.values = values_of(column, written)?;
         let mut names = column.values.header.take().map(|names| names.to_vec()).unwrap_or_default();
         if column.header.is_none() && !names.is_empty() {
@@ -53,6 +56,25 @@ fn filled(column: &ResolvedColumn, written: &TableDefinition) -> Filled {
         Some(part) => Filled::KeyPart(part.clone()),
         None => Filled::Field,
     }
+}
+
+/// Checks that a column of the table can hold what it is to be filled with.
+fn check_type(column: &ResolvedColumn, metadata: Metadata) -> Result<()> {
+    let kind = Kind::of(column);
+    let fits = match metadata {
+        Metadata::LoadedAt => kind == Kind::Moment,
+        Metadata::Line => matches!(kind, Kind::Number | Kind::Text),
+        Metadata::Object | Metadata::Etag | Metadata::RunId => kind == Kind::Text,
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "the metadata column {} is {} in the table, and must be {}",
+        column.name,
+        column.sql_type,
+        metadata.sql_type()
+    )))
 }
 
 /// Puts together what is said of a column: where it is defined, by its name, and for all

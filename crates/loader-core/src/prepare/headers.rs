@@ -1,19 +1,18 @@
 //! Reads the headers of some objects, where the columns depend on them.
 
+use bytes::Bytes;
+use futures_util::stream;
 use tokio_postgres::Client;
 
 use super::columns::Asked;
-use super::infer_columns::{spread, unresolved};
+use super::infer_columns::{beginning, candidates, spread, unresolved};
 use crate::definition::drift::UnknownColumns;
-use crate::definition::selection::Selection;
 use crate::error::{Class, Result};
 use crate::plan::settled;
-use crate::record::sample::sample;
+use crate::record::parser::Parser;
 use crate::record::unpack::unpack;
+use crate::sniff::sniff;
 use crate::source::{ObjectSource, ObjectVersion};
-
-/// Pages of the listing that the objects are chosen from.
-const PAGES: usize = 20;
 
 /// How much of an object is fetched to read its header.
 const HEADER_BYTES: u64 = 64 * 1024;
@@ -36,20 +35,9 @@ pub(super) async fn read(client: &Client, source: &dyn ObjectSource, asked: &Ask
     if !adds && !asked.written.has_expressions() {
         return Ok(Vec::new());
     }
-    let unresolved = unresolved(asked);
     // What is half there may lack a column.
-    settled::check(client, source, &unresolved).await?;
-    let selection = Selection::new(&unresolved)?;
-    let mut candidates: Vec<ObjectVersion> = Vec::new();
-    let mut continuation = None;
-    for _ in 0..PAGES {
-        let page = source.list(&asked.prefix, continuation).await?;
-        candidates.extend(page.objects.into_iter().filter(|object| selection.skip_reason(object).is_none()));
-        continuation = page.next;
-        if continuation.is_none() {
-            break;
-        }
-    }
+    settled::check(client, source, &unresolved(asked)).await?;
+    let candidates = candidates(source, asked).await?;
     let mut headers: Vec<Header> = Vec::new();
     for object in spread(&candidates) {
         match header_of(source, object, asked).await {
@@ -62,14 +50,20 @@ pub(super) async fn read(client: &Client, source: &dyn ObjectSource, asked: &Ask
     Ok(headers)
 }
 
+/// Reads the header of an object; none if it has no names for its fields.
 async fn header_of(
     source: &dyn ObjectSource,
     object: &ObjectVersion,
     asked: &Asked,
 ) -> Result<Option<Vec<String>>> {
-    let Some(dialect) = asked.dialect.complete()?.for_copy() else { return Ok(None) };
     let open = source.open(object, Some(HEADER_BYTES)).await?;
     let body = unpack(open.body).await?.body;
-    let found = sample(body, &dialect, 0, object.size <= HEADER_BYTES).await?;
-    Ok(found.and_then(|found| found.header))
+    let (sample, whole) = beginning(body, object.size <= HEADER_BYTES).await?;
+    let dialect = if asked.dialect.is_sniffed() {
+        sniff(&sample, whole, &asked.dialect, &[])?.dialect
+    } else {
+        asked.dialect.complete()?
+    };
+    let body = stream::once(std::future::ready(Ok(Bytes::from(sample))));
+    Parser::new(Box::pin(body), &dialect)?.header().await
 }

@@ -42,20 +42,9 @@ pub(super) async fn infer(
     source: &dyn ObjectSource,
     asked: &Asked,
 ) -> Result<Vec<ColumnDefinition>> {
-    let unresolved = unresolved(asked);
     // What is half there says half of what the table is.
-    settled::check(client, source, &unresolved).await?;
-    let selection = Selection::new(&unresolved)?;
-    let mut candidates = Vec::new();
-    let mut continuation = None;
-    for _ in 0..SAMPLED_PAGES {
-        let page = source.list(&asked.prefix, continuation).await?;
-        candidates.extend(page.objects.into_iter().filter(|object| selection.skip_reason(object).is_none()));
-        continuation = page.next;
-        if continuation.is_none() {
-            break;
-        }
-    }
+    settled::check(client, source, &unresolved(asked)).await?;
+    let candidates = candidates(source, asked).await?;
     let mut inference = Inference::new(&asked.dialect.complete()?);
     let mut first_failure = None;
     let mut seen = 0;
@@ -96,6 +85,25 @@ pub(super) async fn infer(
         .collect())
 }
 
+/// Lists objects that can be looked into.
+///
+/// # Errors
+/// Those of the source.
+pub(super) async fn candidates(source: &dyn ObjectSource, asked: &Asked) -> Result<Vec<ObjectVersion>> {
+    let selection = Selection::new(&unresolved(asked))?;
+    let mut candidates = Vec::new();
+    let mut continuation = None;
+    for _ in 0..SAMPLED_PAGES {
+        let page = source.list(&asked.prefix, continuation).await?;
+        candidates.extend(page.objects.into_iter().filter(|object| selection.skip_reason(object).is_none()));
+        continuation = page.next;
+        if continuation.is_none() {
+            break;
+        }
+    }
+    Ok(candidates)
+}
+
 async fn look_into(
     source: &dyn ObjectSource,
     object: &ObjectVersion,
@@ -125,7 +133,7 @@ async fn look_into(
 /// Reads the beginning of an unpacked object, and whether it is all of it. `whole`
 /// says whether the stream has the whole object; if not, it may break off within a
 /// gzip block.
-async fn beginning(mut body: ByteStream, whole: bool) -> Result<(Vec<u8>, bool)> {
+pub(super) async fn beginning(mut body: ByteStream, whole: bool) -> Result<(Vec<u8>, bool)> {
     let mut sample = Vec::new();
     while let Some(chunk) = body.next().await {
         match chunk {
