@@ -32,6 +32,6 @@ pub async fn handle(state: &mut State, event: DryRunEvent, deadline: Deadline) -
         other => return Err(other.misplaced()),
     };
     let client = state.database.client().await?;
-    let (source, work) = (state.source.as_ref(), state.work.as_ref());
-    dry_run(client, source, work, &input, &state.settings, deadline.instant()).await
+    let source = Arc::clone(&state.source);
+    dry_run(client, source, state.work.as_ref(), &input, &state.settings, deadline.instant()).await
 }

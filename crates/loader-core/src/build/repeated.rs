@@ -115,7 +115,8 @@ pub(super) async fn reject(
 /// it off the rows in the ledger. Rows without marks come first, and stay.
 fn statement(staging: &QualifiedName, key: &Key) -> String {
     let parts = key.parts.join(", ");
-    let mut conditions: Vec<String> = key.predicate.iter().map(|predicate| format!("({predicate})")).collect();
+    let mut conditions: Vec<String> =
+        key.predicate.iter().map(|predicate| format!("({predicate})")).collect();
     if !key.takes_nulls_for_equal {
         conditions.extend(key.parts.iter().map(|part| format!("({part}) is not null")));
     }

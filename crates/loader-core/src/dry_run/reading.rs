@@ -9,20 +9,15 @@ use tokio::time::Instant;
 use tokio_postgres::{Client, GenericClient, Transaction};
 
 use super::inventory::Inventory;
-use super::report::{
-    CauseReport, DialectReport, FailedObjectReport, MOST_NAMED, MOST_PLACES, ReadReport,
-};
+use super::report::{CauseReport, DialectReport, FailedObjectReport, MOST_NAMED, MOST_PLACES, ReadReport};
 use crate::database::control_schema;
 use crate::database::failure::failure;
 use crate::definition::ResolvedDefinition;
-use crate::definition::rejects::{OnReject, RejectLimits, Rejects};
+use crate::definition::rejects::{DEFAULT_PERCENT, OnReject, RejectLimits, Rejects};
 use crate::error::{Error, Result};
 use crate::import::check::{Check, Checked, Unchecked};
-use crate::import::share;
-use crate::definition::rejects::DEFAULT_PERCENT;
+use crate::import::rows::share;
 use crate::prepare::Rehearsal;
-use crate::record::unpack::unpack;
-use crate::sniff::{Sniffed, sniff};
 use crate::source::{ObjectSource, ObjectVersion};
 
 /// What is left of the Lambda's time when nothing more is begun.
@@ -34,12 +29,6 @@ const TURN: Duration = Duration::from_secs(10);
 
 /// Bytes in a second that are taken for granted before any have been read.
 const SLOW: f64 = 2.0 * 1024.0 * 1024.0;
-
-/// Objects that are looked into once more for what was found out about them.
-const MOST_SNIFFED: u64 = 200;
-
-/// How much of an object its dialect is found out from.
-const SNIFFED_BYTES: u64 = 256 * 1024;
 
 /// What was found by reading.
 #[derive(Default)]
@@ -93,7 +82,9 @@ impl Reading<'_> {
                 let Some(object) = objects.next() else { break };
                 let left = end.saturating_duration_since(Instant::now());
                 let read = self.object(&check, object, left, began, &mut findings);
-                match tokio::time::timeout_at(self.deadline.checked_sub(MARGIN / 2).unwrap_or(end), read).await {
+                match tokio::time::timeout_at(self.deadline.checked_sub(MARGIN / 2).unwrap_or(end), read)
+                    .await
+                {
                     Ok(done) => done?,
                     Err(_) => {
                         findings.left_out.push(format!("{}: there was not time enough for it", object.key));
@@ -129,7 +120,8 @@ impl Reading<'_> {
                 findings.read.rows += checked.rows + checked.rejected;
                 findings.rejected += checked.rejected;
                 self.judge(object, &checked, first_bytes.is_none(), findings);
-                self.note_dialect(object, checked, findings).await
+                findings.note_dialect(object, checked);
+                Ok(())
             }
             Err(Unchecked::Fails(_)) if first_bytes.is_some() => {
                 findings.left_out.push(format!("{}: it can't be read in part", object.key));
@@ -160,7 +152,10 @@ impl Reading<'_> {
                 if checked.rejected <= allowed || !whole && limits.object_rows.is_none() {
                     return;
                 }
-                format!("{} of its {records} records would be rejected, and {allowed} are tolerated", checked.rejected)
+                format!(
+                    "{} of its {records} records would be rejected, and {allowed} are tolerated",
+                    checked.rejected
+                )
             }
         };
         let name = match on_reject {
@@ -168,42 +163,6 @@ impl Reading<'_> {
             OnReject::Keep => crate::error::ErrorName::TooManyRejects,
         };
         findings.fail(object, &Error::new(name, message));
-    }
-
-    async fn note_dialect(
-        &self,
-        object: &ObjectVersion,
-        checked: Checked,
-        findings: &mut Findings,
-    ) -> Result<()> {
-        let wants = self.definition.dialect.is_sniffed() && findings.read.objects <= MOST_SNIFFED;
-        let sniffed = if wants { self.sniffed(object).await? } else { None };
-        let (found, doubts) = sniffed.map_or_else(Default::default, |found| (found.found, found.doubts));
-        let same = |known: &&mut DialectReport| known.dialect == checked.dialect && known.doubts == doubts;
-        if let Some(known) = findings.dialects.iter_mut().find(same) {
-            known.objects += 1;
-            return Ok(());
-        }
-        findings.dialects.push(DialectReport {
-            objects: 1,
-            first: object.key.clone(),
-            found,
-            doubts,
-            dialect: checked.dialect,
-        });
-        Ok(())
-    }
-
-    /// Looks at the beginning of an object once more: the load keeps only what it read
-    /// by, not what spoke for it.
-    async fn sniffed(&self, object: &ObjectVersion) -> Result<Option<Sniffed>> {
-        let open = self.source.open(object, Some(SNIFFED_BYTES)).await?;
-        let Ok(unpacked) = unpack(open.body).await else { return Ok(None) };
-        let sample = crate::record::sample::beginning(unpacked.body, SNIFFED_BYTES as usize).await;
-        let names: Vec<&str> =
-            self.definition.columns.iter().map(|column| column.name.as_str()).collect();
-        let whole = object.size <= SNIFFED_BYTES && (sample.len() as u64) < SNIFFED_BYTES;
-        Ok(sniff(&sample, whole, &self.definition.dialect, &names).ok())
     }
 }
 
@@ -216,11 +175,8 @@ async fn begin(client: &mut Client) -> Result<Transaction<'_>> {
 
 /// Returns the definition under which every reject is kept, and none of their texts.
 fn without_limits(definition: &ResolvedDefinition) -> ResolvedDefinition {
-    let limits = RejectLimits {
-        object_percent: Some(100.0),
-        run_percent: Some(100.0),
-        ..RejectLimits::default()
-    };
+    let limits =
+        RejectLimits { object_percent: Some(100.0), run_percent: Some(100.0), ..RejectLimits::default() };
     ResolvedDefinition {
         rejects: Rejects { on_reject: OnReject::Keep, limits, keep_text: false },
         ..definition.clone()
@@ -291,6 +247,24 @@ async fn collect(client: &impl GenericClient, run_id: &str, findings: &mut Findi
 }
 
 impl Findings {
+    fn note_dialect(&mut self, object: &ObjectVersion, checked: Checked) {
+        let Checked { dialect, found, doubts, .. } = checked;
+        let known = self.dialects.len();
+        let same = |known: &&mut DialectReport| known.dialect == dialect && known.doubts == doubts;
+        match self.dialects.iter_mut().find(same) {
+            Some(known) => known.objects += 1,
+            // Each has many: a delivery of objects that all differ is no reason to keep them.
+            None if known < MOST_NAMED * 10 => self.dialects.push(DialectReport {
+                objects: 1,
+                first: object.key.clone(),
+                found,
+                doubts,
+                dialect,
+            }),
+            None => {}
+        }
+    }
+
     fn fail(&mut self, object: &ObjectVersion, error: &Error) {
         self.failed += 1;
         if self.failures.len() < MOST_NAMED {
@@ -308,7 +282,8 @@ impl Findings {
         self.dialects.sort_by_key(|dialect| std::cmp::Reverse(dialect.objects));
         self.dialects.truncate(MOST_NAMED);
         self.left_out.truncate(MOST_NAMED);
-        self.read.everything = self.read.objects == inventory.to_load() && self.read.bytes == inventory.bytes();
+        self.read.everything =
+            self.read.objects == inventory.to_load() && self.read.bytes == inventory.bytes();
         self
     }
 }

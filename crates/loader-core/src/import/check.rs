@@ -39,6 +39,10 @@ pub(crate) struct Checked {
     pub(crate) rejected: u64,
     /// How it was read.
     pub(crate) dialect: Dialect,
+    /// What was found out about that, in words.
+    pub(crate) found: Vec<String>,
+    /// Where it may be otherwise.
+    pub(crate) doubts: Vec<String>,
 }
 
 /// Why an object was not checked.
@@ -92,7 +96,7 @@ impl Check<'_> {
             if is_objects_fault(&error) { Unchecked::Fails(error) } else { Unchecked::Step(error) }
         };
         let opened = work.opener.rows(object, "").await.map_err(sort)?;
-        let dialect = opened.dialect.clone();
+        let (dialect, found, doubts) = (opened.dialect.clone(), opened.found.clone(), opened.doubts.clone());
         let mut lane = Lane::new(self.transaction, &work);
         lane.load(object, opened).await.map_err(spoiled)?;
         lane.finish().await.map_err(spoiled)?;
@@ -101,7 +105,7 @@ impl Check<'_> {
             rows += loaded.rows;
             rejected += loaded.rejects;
         }
-        Ok(Checked { rows, rejected, dialect })
+        Ok(Checked { rows, rejected, dialect, found, doubts })
     }
 
     async fn execute(&self, statement: &str) -> Result<(), Unchecked> {

@@ -21,8 +21,9 @@ use crate::record::locate::locate;
 use crate::record::mapping::Mapping;
 use crate::record::parsed::Parsed;
 use crate::record::parser::Parser;
-use crate::record::unpack::unpack;
+use crate::record::unpack::{unpack, unpack_wide};
 use crate::record::{LineCount, RecordReader, RecordSplitter};
+use crate::sniff::{Sniffed, sniff};
 use crate::source::{ByteStream, ObjectSource, ObjectVersion};
 
 /// Unpacked bytes that are read of each object before its turn. With so much read
@@ -181,8 +182,8 @@ impl Opener {
 
     pub(super) async fn rows(&self, object: &ObjectVersion, reason: &str) -> Result<RowsObject> {
         let open = self.source.open(object, None).await?;
-        let (ahead, rest) = read_ahead(unpack(open.body).await?.body).await?;
-        let dialect = self.definition.dialect.complete()?;
+        let (ahead, rest) = read_ahead(unpack_wide(open.body).await?.body).await?;
+        let (Sniffed { dialect, found, doubts }, reason) = self.dialect_of(object, &ahead, reason)?;
         let body = stream::iter(ahead.into_iter().map(Ok)).chain(rest);
         let mut parser = Parser::new(Box::pin(body), &dialect)?;
         let header = parser.header().await?;
@@ -197,8 +198,44 @@ impl Opener {
             Some(first) => Mapping::of_width(first.width(), &dialect, &self.definition, &object.key)?,
             None => Mapping::of(header.as_deref(), &dialect, &self.definition, &object.key)?,
         };
-        let reason = reason.to_owned();
-        Ok(RowsObject { mapping: Arc::new(mapping), header, dialect, reason, parser, first })
+        if !is_named {
+            parser.set_width(mapping.width);
+        }
+        Ok(RowsObject { mapping: Arc::new(mapping), header, dialect, found, doubts, reason, parser, first })
+    }
+
+    /// Returns the dialect of an object, and why it is read so: what was found out, and
+    /// where it may be otherwise.
+    fn dialect_of(
+        &self,
+        object: &ObjectVersion,
+        ahead: &VecDeque<Bytes>,
+        reason: &str,
+    ) -> Result<(Sniffed, String)> {
+        let written = &self.definition.dialect;
+        if !written.is_sniffed() {
+            let dialect = written.complete()?;
+            return Ok((Sniffed { dialect, found: Vec::new(), doubts: Vec::new() }, reason.to_owned()));
+        }
+        let sample: Vec<u8> = ahead.iter().flatten().copied().collect();
+        let columns: Vec<&str> = self
+            .definition
+            .columns
+            .iter()
+            .map(|column| column.header.as_deref().unwrap_or(column.name.as_str()))
+            .collect();
+        let sniffed = sniff(&sample, sample.len() < READ_AHEAD_BYTES, written, &columns)?;
+        let Sniffed { found, doubts, .. } = &sniffed;
+        let mut reason = format!("{reason}; found: {}", found.join(", "));
+        if !doubts.is_empty() {
+            tracing::warn!(
+                object.key = object.key,
+                doubts = doubts.join("; "),
+                "another reading of the object is plausible"
+            );
+            reason.push_str(&format!("; in doubt: {}", doubts.join("; ")));
+        }
+        Ok((sniffed, reason))
     }
 
     /// Finds the row that an object failed on. The object is read again up to there; if

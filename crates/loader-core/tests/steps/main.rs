@@ -6,6 +6,7 @@ mod columns;
 mod cut_off;
 mod definitions;
 mod deliveries;
+mod dry_runs;
 mod engines;
 mod gates;
 mod groups;

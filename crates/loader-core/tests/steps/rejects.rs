@@ -144,15 +144,26 @@ async fn an_object_that_is_over_its_limit_fails_whole_and_keeps_its_first_reject
     world.import_all(&plan).await;
     assert_eq!(
         failures(&world).await,
-        ["(t/a.csv,Loader.TooManyRejects,\"1,501 of the object's first 16,384 records were rejected, and 1,500 are tolerated in an object (reject_limits.object_rows); the first: invalid input syntax for type integer\",1501)"]
+        [
+            "(t/a.csv,Loader.TooManyRejects,\"1,501 of the object's first 16,384 records were rejected, and 1,500 are tolerated in an object (reject_limits.object_rows); the first: invalid input syntax for type integer\",1501)"
+        ]
     );
     assert_eq!(
-        world.rows("select count(*), min(line), max(line) from loader.rejected_row where key = 't/a.csv'").await,
+        world
+            .rows("select count(*), min(line), max(line) from loader.rejected_row where key = 't/a.csv'")
+            .await,
         ["(1000,11,10001)"]
     );
-    assert_eq!(world.rows("select key, rows from loader.object where state = 'loaded'").await, ["(t/b.csv,50)"]);
+    assert_eq!(
+        world.rows("select key, rows from loader.object where state = 'loaded'").await,
+        ["(t/b.csv,50)"]
+    );
     let staging = world.one("select staging_table from loader.run").await;
-    assert_eq!(world.one(&format!("select count(*) from dataimport.\"{staging}\"")).await, "50", "none of it is loaded");
+    assert_eq!(
+        world.one(&format!("select count(*) from dataimport.\"{staging}\"")).await,
+        "50",
+        "none of it is loaded"
+    );
     let error = world.publish(&plan).await.unwrap_err();
     assert_eq!(error.name, ErrorName::ObjectsFailed);
     assert!(error.message.contains("t/a.csv, line 11, column id"), "{error}");
@@ -233,7 +244,12 @@ async fn what_the_table_forbids_is_rejected_with_the_constraint() {
         )
         .await;
     world.source.put("t/a.csv", "id,name,number\n1,yes,7\n,yes,8\n3,no,9\n400,yes,10\n5,yes,11\n");
-    let plan = planned(&world, "r1", &json!({"on_reject": "keep", "reject_limits": {"object_percent": 100, "run_percent": 100}})).await;
+    let plan = planned(
+        &world,
+        "r1",
+        &json!({"on_reject": "keep", "reject_limits": {"object_percent": 100, "run_percent": 100}}),
+    )
+    .await;
     world.import_all(&plan).await;
     assert_eq!(
         world.rows("select line, column_name, constraint_name, sqlstate, row_text from loader.rejected_row order by line").await,
@@ -290,10 +306,16 @@ async fn rows_that_repeat_a_key_are_rejected_and_the_first_one_stays() {
 #[tokio::test]
 async fn rows_that_repeat_the_key_of_a_merge_or_of_a_partitioned_table_are_rejected() {
     for (table, strategy) in [
-        ("create table public.t (id int primary key, name text); create function public.all_of_t() returns setof public.t language sql as 'select * from public.t'", "merge"),
-        ("create table public.t (id int primary key, name text) partition by range (id);
+        (
+            "create table public.t (id int primary key, name text); create function public.all_of_t() returns setof public.t language sql as 'select * from public.t'",
+            "merge",
+        ),
+        (
+            "create table public.t (id int primary key, name text) partition by range (id);
           create table public.t_low partition of public.t for values from (0) to (3);
-          create table public.t_high partition of public.t for values from (3) to (100)", "partition"),
+          create table public.t_high partition of public.t for values from (3) to (100)",
+            "partition",
+        ),
     ] {
         let world = World::new().await;
         world.execute(table).await;
@@ -308,7 +330,10 @@ async fn rows_that_repeat_the_key_of_a_merge_or_of_a_partitioned_table_are_rejec
         if strategy == "partition" {
             rejected.push("(t/b.csv,5,23514)");
         }
-        assert_eq!(world.rows("select key, line, sqlstate from loader.rejected_row order by line").await, rejected);
+        assert_eq!(
+            world.rows("select key, line, sqlstate from loader.rejected_row order by line").await,
+            rejected
+        );
         assert_eq!(world.one("select count(*) from public.t where name = 'again'").await, "0", "{strategy}");
         world.end().await;
     }
@@ -326,7 +351,8 @@ async fn the_rows_lane_fails_an_object_as_the_verbatim_lane_does() {
         ("too few", b"id,name\n1,a\n2\n"),
         ("too many", b"id,name\n1,a\n2,b,c\n"),
     ];
-    let columns = json!([{"name": "id", "type": "int", "not_null": true}, {"name": "name", "type": "varchar(5)"}]);
+    let columns =
+        json!([{"name": "id", "type": "int", "not_null": true}, {"name": "name", "type": "varchar(5)"}]);
     for (name, bytes) in bad {
         let mut said = Vec::new();
         for (lane, dialect) in [("verbatim", json!({})), ("rows", json!({"skip_blank_lines": true}))] {
@@ -355,7 +381,10 @@ async fn the_text_of_rows_is_left_out_where_it_is_not_wanted() {
     let plan = planned(&world, "r1", &definition).await;
     world.import_all(&plan).await;
     assert_eq!(world.one("select count(*) from loader.rejected_row").await, "3");
-    assert_eq!(world.one("select count(*) from loader.rejected_row as r where r::text ilike '%sec%'").await, "0");
+    assert_eq!(
+        world.one("select count(*) from loader.rejected_row as r where r::text ilike '%sec%'").await,
+        "0"
+    );
     world.end().await;
 }
 
@@ -405,7 +434,11 @@ async fn a_retry_after_half_of_the_rejects_keeps_each_once() {
     let batch = &world.batches(&plan)[0];
     let error = world.import(&plan, batch).await.unwrap_err();
     assert_eq!(error.name, ErrorName::SourceUnavailable);
-    assert_eq!(world.one("select count(*) from loader.rejected_row").await, "0", "with the rows or not at all");
+    assert_eq!(
+        world.one("select count(*) from loader.rejected_row").await,
+        "0",
+        "with the rows or not at all"
+    );
     // And the same batch several times at once.
     let deliveries = futures_util::future::join_all((0..3).map(|_| world.import(&plan, batch))).await;
     let loaded: u64 = deliveries.iter().map(|delivery| delivery.as_ref().unwrap().loaded).sum();
