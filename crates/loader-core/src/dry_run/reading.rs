@@ -82,17 +82,14 @@ impl Reading<'_> {
                 let Some(object) = objects.next() else { break };
                 let left = end.saturating_duration_since(Instant::now());
                 let read = self.object(&check, object, left, began, &mut findings);
-                match tokio::time::timeout_at(self.deadline.checked_sub(MARGIN / 2).unwrap_or(end), read)
-                    .await
-                {
-                    Ok(done) => done?,
-                    Err(_) => {
-                        findings.left_out.push(format!("{}: there was not time enough for it", object.key));
-                        // Whatever its transaction holds is gone; what others have found, too.
-                        findings.seconds = began.elapsed().as_secs_f64();
-                        return Ok(findings.finished(inventory));
-                    }
-                }
+                let last = self.deadline.checked_sub(MARGIN / 2).unwrap_or(end);
+                let Ok(done) = tokio::time::timeout_at(last, read).await else {
+                    findings.left_out.push(format!("{}: there was not time enough for it", object.key));
+                    // The causes of what its transaction has refused are gone with it.
+                    findings.seconds = began.elapsed().as_secs_f64();
+                    return Ok(findings.finished(inventory));
+                };
+                done?;
             }
             collect(&transaction, self.run_id, &mut findings).await?;
             transaction.rollback().await.map_err(|error| failure("leaving everything as it was", &error))?;

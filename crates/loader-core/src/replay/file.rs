@@ -41,7 +41,7 @@ pub(super) fn line<'a>(cells: impl IntoIterator<Item = Option<&'a str>>) -> Stri
 }
 
 /// Returns the names of the file's cells, around those of the table's columns.
-pub(super) fn header<'a>(columns: &'a [String]) -> impl Iterator<Item = &'a str> {
+pub(super) fn header(columns: &[String]) -> impl Iterator<Item = &str> {
     PLACE.into_iter().chain(ABOUT).chain(columns.iter().map(String::as_str)).chain([RECORD])
 }
 
@@ -83,7 +83,7 @@ impl Corrected {
         let ours: HashSet<usize> =
             PLACE.iter().chain(&ABOUT).chain([&RECORD]).filter_map(|name| find(name)).collect();
         let places: Vec<usize> = (0..names.len()).filter(|at| !ours.contains(at)).collect();
-        let header = places.iter().filter_map(|at| names.get(*at).cloned()).collect();
+        let header: Vec<String> = places.iter().filter_map(|at| names.get(*at).cloned()).collect();
         check_names(&header, definition)
             .map_err(|name| wrong(format!(" has the column {name:?}, which is none of the table")))?;
         let mut rows = Vec::with_capacity(records.len());
@@ -152,7 +152,7 @@ pub(super) fn has_expressions(definition: &ResolvedDefinition) -> bool {
 
 /// Checks that there is nothing beside the table's columns that would be left out in
 /// silence; returns the first name that there should not be.
-fn check_names(names: &Vec<String>, definition: &ResolvedDefinition) -> Result<(), String> {
+fn check_names(names: &[String], definition: &ResolvedDefinition) -> Result<(), String> {
     let is_known = |name: &&String| {
         definition
             .columns

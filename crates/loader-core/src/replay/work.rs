@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::identifier::QualifiedName;
 
 /// Rows that go together.
-const PAGE: usize = 1_000;
+const PAGE: i64 = 1_000;
 
 /// A replay under way.
 pub(super) struct Work<'a> {
@@ -48,8 +48,7 @@ impl<'a> Work<'a> {
         let mut ways = Ways::new(self.table, definition, self.replay);
         let mut place = (String::new(), i64::MIN);
         loop {
-            let page =
-                rejected::after(self.transaction, self.of_run, (&place.0, place.1), PAGE as i64).await?;
+            let page = rejected::after(self.transaction, self.of_run, (&place.0, place.1), PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             place = (last.key.clone(), last.line);
             let rows = page.iter().map(|row| (row, self.as_it_is(&mut ways, row))).collect();
@@ -66,7 +65,7 @@ impl<'a> Work<'a> {
     ) -> Result<()> {
         let (definition, dialect) = (definition_of_file(definition), dialect());
         let mut ways = Ways::new(self.table, &definition, self.replay);
-        for part in file.rows.chunks(PAGE) {
+        for part in file.rows.chunks(usize::try_from(PAGE).unwrap_or(1)) {
             let keys: Vec<&str> = part.iter().map(|row| row.key.as_str()).collect();
             let lines: Vec<i64> = part.iter().map(|row| row.line).collect();
             let open = rejected::at(self.transaction, self.of_run, &keys, &lines).await?;
