@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use loader_core::error::{Error, ErrorName, Result};
 use loader_core::report::Message;
 use loader_core::source::{
@@ -21,6 +21,8 @@ struct Stored {
     content_encoding: Option<String>,
     /// The next reads break off after so many bytes.
     breaks: Vec<usize>,
+    /// What follows the bytes, and how often: more than memory holds.
+    repeated: Option<(Bytes, u64)>,
 }
 
 /// A source bucket in memory.
@@ -62,6 +64,7 @@ impl MemorySource {
             last_modified: now(),
             content_encoding: content_encoding.map(ToOwned::to_owned),
             breaks: Vec::new(),
+            repeated: None,
         };
         self.objects.lock().expect("no panic before").insert(key.to_owned(), stored);
     }
@@ -70,6 +73,13 @@ impl MemorySource {
     pub fn age(&self, key: &str, seconds: i64) {
         let mut objects = self.objects.lock().expect("no panic before");
         objects.get_mut(key).expect("the object").last_modified = now() - seconds;
+    }
+
+    /// Puts an object that goes on with the same chunk over and over.
+    pub fn put_repeated(&self, key: &str, start: impl Into<Bytes>, chunk: impl Into<Bytes>, times: u64) {
+        self.put(key, start);
+        let mut objects = self.objects.lock().expect("no panic before");
+        objects.get_mut(key).expect("the object").repeated = Some((chunk.into(), times));
     }
 
     /// Removes an object.
@@ -170,6 +180,11 @@ impl ObjectSource for MemorySource {
             let end = (at + self.chunk).min(given);
             chunks.push(Ok(stored.bytes.slice(at..end)));
             at = end;
+        }
+        if let (Some((chunk, times)), None) = (&stored.repeated, limit) {
+            let chunk = chunk.clone();
+            let rest = stream::iter(0..*times).map(move |_| Ok(chunk.clone()));
+            return Ok(OpenObject { head: head(&stored), body: Box::pin(stream::iter(chunks).chain(rest)) });
         }
         if breaks.is_some() {
             chunks.push(Err(Error::new(ErrorName::SourceUnavailable, "the read broke off")));

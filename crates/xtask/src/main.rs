@@ -6,6 +6,7 @@
 mod aws;
 mod aws_s3_stand_in;
 mod checks;
+mod conformance;
 mod console;
 mod demo;
 mod deployment;
@@ -36,6 +37,7 @@ use anyhow::bail;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::checks::Part;
+use crate::conformance::Conformance;
 use crate::interrupt::or_interrupted;
 use crate::measure::Measure;
 use crate::postgres::Major;
@@ -95,6 +97,8 @@ enum Task {
         #[arg(long)]
         max_concurrency: Option<u32>,
     },
+    /// Loads the test suites of others, and scores the values.
+    Conformance(Conformance),
     /// Measures what depends on the machine, for minutes.
     #[command(subcommand)]
     Measure(Measure),
@@ -180,6 +184,7 @@ async fn run(task: Task) -> anyhow::Result<()> {
             let settings = full_year::Settings { engine, max_concurrency };
             Box::pin(full_year::run_year(&workspace, &archive, &settings)).await
         }
+        Task::Conformance(asked) => Box::pin(conformance::run(&workspace, &asked)).await,
         Task::Measure(what) => Box::pin(measure::measure(&workspace, what)).await,
     }
 }

@@ -37,11 +37,46 @@ pub(crate) enum Measure {
         #[arg(long, value_parser = Major::parse)]
         postgres: Option<Major>,
     },
+    /// What bad rows cost an import.
+    Rejects {
+        /// The records of the object.
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: u64,
+        /// How often each case is measured.
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+        /// 15, 16, 17 or 18; or else the Postgres that this machine has.
+        #[arg(long, value_parser = Major::parse)]
+        postgres: Option<Major>,
+    },
+}
+
+impl Measure {
+    /// Returns the benchmark, its arguments, and the Postgres that it runs on.
+    fn into_bench(self) -> (&'static str, Vec<String>, Option<Major>) {
+        match self {
+            Self::Readers { rows, rounds, report_seconds, postgres } => {
+                let arguments = [
+                    "--rows",
+                    &rows,
+                    "--rounds",
+                    &rounds.to_string(),
+                    "--report-seconds",
+                    &report_seconds.to_string(),
+                ];
+                ("readers", arguments.map(ToOwned::to_owned).to_vec(), postgres)
+            }
+            Self::Rejects { rows, rounds, postgres } => {
+                let arguments = ["--rows", &rows.to_string(), "--rounds", &rounds.to_string()];
+                ("rejects", arguments.map(ToOwned::to_owned).to_vec(), postgres)
+            }
+        }
+    }
 }
 
 /// Measures on a server of its own, and prints what was found as Markdown.
 pub(crate) async fn measure(workspace: &Workspace, what: Measure) -> anyhow::Result<()> {
-    let Measure::Readers { rows, rounds, report_seconds, postgres } = what;
+    let (name, arguments, postgres) = what.into_bench();
     let mut stack = Stack::open(workspace, "measure").await?;
     let measured = Box::pin(or_interrupted(async {
         let cluster = stack.up_database_of(postgres).await?;
@@ -51,10 +86,8 @@ pub(crate) async fn measure(workspace: &Workspace, what: Measure) -> anyhow::Res
         }
         let mut bench = cargo(workspace);
         bench
-            .args(["bench", "--quiet", "--package", "loader-core", "--bench", "readers", "--"])
-            .args(["--rows", &rows])
-            .args(["--rounds", &rounds.to_string()])
-            .args(["--report-seconds", &report_seconds.to_string()])
+            .args(["bench", "--quiet", "--package", "loader-core", "--bench", name, "--"])
+            .args(arguments)
             .env("TEST_DATABASE_URL", cluster.url("postgres"));
         run_visibly(&mut bench).await
     }))

@@ -1,10 +1,14 @@
 //! Infers the columns of a table from headers and sampled records.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::dialect::Dialect;
+use super::validation::ALL_COLUMNS;
+use super::values::ColumnValues;
 use crate::identifier::Identifier;
-use crate::record::parsed::{Parsed, Written};
+use crate::record::parsed::{Parsed, Text, Written};
+use crate::values::{Conversion, Converted};
 
 mod value;
 
@@ -72,7 +76,8 @@ pub struct InferredColumn {
 /// values seen count, so the sample should be from many objects.
 #[derive(Debug, Clone)]
 pub struct Inference {
-    null: Vec<String>,
+    dialect: Dialect,
+    values: BTreeMap<String, ColumnValues>,
     columns: Vec<Seen>,
     /// The columns of the current object's fields, as places in `columns`.
     order: Vec<usize>,
@@ -84,14 +89,59 @@ pub struct Inference {
 struct Seen {
     name: Identifier,
     header: Option<String>,
+    /// What the texts are as they are.
     kinds: Kinds,
+    /// What they are as rules of the definition read them.
+    read: Vec<Read>,
+}
+
+/// What a column's texts are by a rule, as long as all of them fit it.
+#[derive(Debug, Clone)]
+struct Read {
+    conversion: Conversion,
+    kinds: Kinds,
+    fits: bool,
+}
+
+impl Seen {
+    fn observe(&mut self, text: Text<'_>, scratch: &mut String) {
+        for read in &mut self.read {
+            match read.conversion.apply(text, scratch) {
+                Converted::Null => return,
+                Converted::Value(value) => read.kinds.observe(value.as_bytes()),
+                Converted::Refused { .. } => read.fits = false,
+            }
+        }
+        self.kinds.observe(text.value.as_bytes());
+    }
+
+    fn narrowest(&self) -> InferredType {
+        self.read
+            .iter()
+            .filter(|read| read.fits)
+            .map(|read| read.kinds.narrowest())
+            .find(|inferred| *inferred != InferredType::Text)
+            .unwrap_or_else(|| self.kinds.narrowest())
+    }
 }
 
 impl Inference {
     /// Begins with nothing seen.
     #[must_use]
     pub fn new(dialect: &Dialect) -> Self {
-        Self { null: dialect.null.clone(), columns: Vec::new(), order: Vec::new(), by_position: true }
+        Self {
+            dialect: dialect.clone(),
+            values: BTreeMap::new(),
+            columns: Vec::new(),
+            order: Vec::new(),
+            by_position: true,
+        }
+    }
+
+    /// Reads texts as a definition says, by the columns' names.
+    #[must_use]
+    pub fn with_values(self, values: BTreeMap<String, ColumnValues>) -> Self {
+        Self { values, ..self }
     }
 
     /// Begins an object with this header, or with none; columns not seen before
@@ -119,12 +169,13 @@ impl Inference {
                 self.order.push(place);
             }
         }
+        let mut scratch = String::new();
         for (field, place) in record.fields().zip(&self.order) {
             // On other columns than text, the null text means NULL even in quotes.
             let missing =
-                field.written == Written::Absent || self.null.iter().any(|null| null == field.value);
+                field.written == Written::Absent || self.dialect.null.iter().any(|null| null == field.value);
             if !missing && let Some(column) = self.columns.get_mut(*place) {
-                column.kinds.observe(field.value.as_bytes());
+                column.observe(field, &mut scratch);
             }
         }
     }
@@ -137,7 +188,7 @@ impl Inference {
             .map(|column| InferredColumn {
                 name: column.name.clone(),
                 header: column.header.clone(),
-                inferred: column.kinds.narrowest(),
+                inferred: column.narrowest(),
             })
             .collect()
     }
@@ -147,8 +198,30 @@ impl Inference {
         if let Some(place) = self.columns.iter().position(|column| column.name == name) {
             return place;
         }
-        self.columns.push(Seen { name, header: header.cloned(), kinds: Kinds::default() });
+        let read = self.rules(&name);
+        self.columns.push(Seen { name, header: header.cloned(), kinds: Kinds::default(), read });
         self.columns.len() - 1
+    }
+
+    /// Compiles the rules of a column: its own, and each kind of those for all columns.
+    /// Rules that contradict each other are refused when the columns are settled.
+    fn rules(&self, name: &Identifier) -> Vec<Read> {
+        let all = self.values.get(ALL_COLUMNS).cloned().unwrap_or_default();
+        let own = self.values.get(name.as_str()).cloned().unwrap_or_default();
+        let of = |part: fn(&ColumnValues) -> ColumnValues| part(&own.clone().over(all.clone()));
+        let mut rules: Vec<ColumnValues> = vec![
+            of(ColumnValues::for_numbers),
+            of(ColumnValues::for_moments),
+            of(ColumnValues::for_booleans),
+            of(ColumnValues::for_texts),
+        ];
+        rules.dedup();
+        rules
+            .iter()
+            .filter(|rule| !rule.is_plain())
+            .filter_map(|rule| Conversion::of_values(name.as_str(), rule, &self.dialect).ok())
+            .map(|conversion| Read { conversion, kinds: Kinds::default(), fits: true })
+            .collect()
     }
 }
 
@@ -217,6 +290,34 @@ mod tests {
         let one = |object: &str| infer(&[object], &dialect)[0].1;
         assert_eq!(one("a\nNA\n1"), InferredType::BigInt);
         assert_eq!(one("a\n\n1"), InferredType::Text);
+    }
+
+    #[test]
+    fn rules_say_how_texts_are_read() {
+        let values: BTreeMap<String, ColumnValues> = toml::from_str(
+            "\"*\" = { decimal = ',', thousands = '.', null = 'NA' }\nday = { format = 'DD.MM.YYYY' }\nyes = { true = 'ja', false = 'nein' }",
+        )
+        .unwrap();
+        let mut inference =
+            Inference::new(&Dialect { delimiter: ";".to_owned(), ..Dialect::default() }).with_values(values);
+        let (header, records) = parse(
+            b"day;price;yes;other;id;name\n31.01.2021;1.234,5;ja;31.01.2021;1;x\nNA;NA;nein;NA;NA;1,5\n",
+            &inference.dialect,
+        );
+        inference.begin_object(header.as_deref());
+        for record in &records {
+            inference.observe(record);
+        }
+        let found: Vec<InferredType> = inference.columns().iter().map(|column| column.inferred).collect();
+        let expected = [
+            InferredType::Date,
+            InferredType::Numeric,
+            InferredType::Boolean,
+            InferredType::Text,
+            InferredType::BigInt,
+            InferredType::Text,
+        ];
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub struct ResolvedColumn {
 }
 
 /// The type of a column under all domains, and what the column itself demands.
+// Each is a question of its own.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BaseType {
     /// The type without modifiers, such as `numeric`: what a text is cast to before it

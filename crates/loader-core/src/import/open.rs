@@ -233,7 +233,7 @@ impl Opener {
                 doubts = doubts.join("; "),
                 "another reading of the object is plausible"
             );
-            reason.push_str(&format!("; in doubt: {}", doubts.join("; ")));
+            reason = format!("{reason}; in doubt: {}", doubts.join("; "));
         }
         Ok((sniffed, reason))
     }

@@ -5,7 +5,7 @@ use crate::definition::validation::ALL_COLUMNS;
 use crate::definition::values::ColumnValues;
 use crate::definition::{ColumnDefinition, ResolvedColumn, TableDefinition};
 use crate::error::{Error, ErrorName, Result};
-use crate::values::{Kind, check_rules};
+use crate::values::{Kind, check_rules, has_offset};
 
 /// Adds to the columns what the definition says of them: what fills them, by which names
 /// objects have them, how their texts become values.
@@ -102,6 +102,14 @@ fn values_of(column: &ResolvedColumn, written: &TableDefinition) -> Result<Colum
     }
     let values = own.over(all);
     check_rules(column.name.as_str(), &values)?;
+    // Postgres reads over the offset and takes the local time (documentation, "Date/Time
+    // Types": in a literal of type timestamp without time zone it is ignored).
+    if column.base.name.ends_with("without time zone") && has_offset(&values) {
+        return Err(invalid(format!(
+            "the format of column {} has an offset from UTC, which its type {} would lose; make it timestamptz, or give a SQL expression",
+            column.name, column.sql_type
+        )));
+    }
     Ok(values)
 }
 

@@ -9,6 +9,7 @@ use super::infer_columns::{beginning, candidates, spread, unresolved};
 use crate::definition::drift::UnknownColumns;
 use crate::error::{Class, Result};
 use crate::plan::settled;
+use crate::record::parsed::Parsed;
 use crate::record::parser::Parser;
 use crate::record::unpack::unpack;
 use crate::sniff::sniff;
@@ -65,5 +66,9 @@ async fn header_of(
         asked.dialect.complete()?
     };
     let body = stream::once(std::future::ready(Ok(Bytes::from(sample))));
-    Parser::new(Box::pin(body), &dialect)?.header().await
+    let mut parser = Parser::new(Box::pin(body), &dialect)?;
+    let header = parser.header().await?;
+    // Without a record after it, it may be cut off where the sample is.
+    let complete = whole || parser.next(&mut Parsed::default()).await?;
+    Ok(header.filter(|_| complete))
 }

@@ -45,7 +45,8 @@ pub(super) async fn infer(
     // What is half there says half of what the table is.
     settled::check(client, source, &unresolved(asked)).await?;
     let candidates = candidates(source, asked).await?;
-    let mut inference = Inference::new(&asked.dialect.complete()?);
+    let values = asked.written.values.clone().unwrap_or_default();
+    let mut inference = Inference::new(&asked.dialect.complete()?).with_values(values);
     let mut first_failure = None;
     let mut seen = 0;
     for object in spread(&candidates) {

@@ -269,3 +269,41 @@ fn a_replay_that_leaves_none_has_nothing_to_do_next() {
     );
     assert!(message.text.contains("Next: nothing. A replay can't be taken back"), "{}", message.text);
 }
+
+fn with_rejects(published: bool, failed: Vec<FailedObject>) -> RunFacts {
+    use crate::database::rejects::Cause;
+    let cause = |column: &str, sqlstate: &str, reason: &str, count| Cause {
+        column: (!column.is_empty()).then(|| column.to_owned()),
+        sqlstate: Some(sqlstate.to_owned()),
+        reason: reason.to_owned(),
+        count,
+    };
+    let mut facts = facts(published, failed);
+    facts.totals.rejects = 1_204;
+    facts.totals.rejects_of_all = if facts.failed.is_empty() { 1_204 } else { 2_204 };
+    facts.causes = vec![
+        cause("n", "22P02", "invalid input syntax for type bigint", 1_200),
+        cause("", "22P04", "the record has too few fields", 4),
+    ];
+    facts
+}
+
+#[test]
+fn a_load_that_left_rows_out_reads_like_this() {
+    let message = compose(&occasion(Outcome::Succeeded, None), Some(&with_rejects(true, vec![])));
+    assert_eq!((message.outcome, message.json["rejects"]["rows"].as_u64()), ("partial", Some(1_204)));
+    insta::assert_snapshot!(message.text, @"");
+}
+
+#[test]
+fn a_load_with_too_many_rejects_reads_like_this() {
+    let failure = Failure {
+        error: "Loader.TooManyRejects".to_owned(),
+        message: "the run has rejected 1,204 rows, and 1,000 are tolerated in a run (reject_limits.run_rows)"
+            .to_owned(),
+        state: "BuildIndexes".to_owned(),
+    };
+    let facts = with_rejects(false, vec![bad_object()]);
+    let message = compose(&occasion(Outcome::Failed, Some(failure)), Some(&facts));
+    insta::assert_snapshot!(message.text, @"");
+}

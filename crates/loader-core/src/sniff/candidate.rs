@@ -135,7 +135,7 @@ pub(super) fn quotings(
         quotes.push((Some('"'), 1.0));
         let others = OTHER_QUOTES.iter().filter(|quote| !delimiter.contains(**quote));
         for quote in others.filter(|quote| wraps(text, delimiter, **quote)) {
-            quotes.push((Some(*quote), if *quote == '\'' { 0.97 } else { 0.9 }));
+            quotes.push((Some(*quote), if *quote == '\'' { 0.97 } else { 0.7 }));
         }
         if text.contains('"') {
             quotes.push((None, 0.8));
@@ -192,7 +192,7 @@ fn escapes(
         escapes.push((Some('\\'), 0.98));
     }
     if text.contains(quote) {
-        escapes.push((None, 0.94));
+        escapes.push((None, 0.99));
     }
     // Pollock has it: the fields are in other quotes than the ones that are doubled.
     if quote != '"' && text.contains("\"\"") && doubled_only(text, '"') {

@@ -51,9 +51,8 @@ pub(super) fn find(rows: &[&Row], first: usize, fit: &Fit, columns: &[&str]) -> 
     if titles > first && evidence(rows, titles, fit.width) > 0 {
         return with_more_rows(rows, titles, fit.width);
     }
-    let records = rows.len().saturating_sub(first);
     let evidence = evidence(rows, first, fit.width);
-    if evidence >= 2 || evidence > 0 && records > 5 {
+    if evidence >= 2 {
         return with_more_rows(rows, first, fit.width);
     }
     let at = titles_before(rows, first);

@@ -19,7 +19,7 @@ use self::candidate::Candidate;
 use self::encoding::Decoded;
 use self::reading::{Reading, Row};
 use self::score::Fit;
-use crate::definition::dialect::{Dialect, Format, Quoting, Ragged, Written};
+use crate::definition::dialect::{Dialect, Format, Quoting, Ragged, Trim, Written};
 use crate::error::{Error, ErrorName, Result};
 
 /// Characters of the sample that every candidate reads.
@@ -108,6 +108,9 @@ impl Sniffer<'_> {
         }
         self.line_end(&mut dialect, scored, cut, best.fit.score);
         self.found.extend(wording::of_fields(&dialect));
+        if self.written.trim.is_none() && dialect.trim == Trim::None && begins_with_blanks(&best.reading) {
+            self.doubts.push("a blank follows every delimiter; it is taken as part of the values".to_owned());
+        }
         // With the line end the reading may be another.
         let reading = Reading::of(scored, &dialect, cut);
         let fit = Fit::of(&reading, &dialect);
@@ -128,7 +131,7 @@ impl Sniffer<'_> {
                     continue;
                 }
                 let tried = self.try_out(text, cut, candidate);
-                if !tried.fit.faulty && tried.fit.regular > REGULAR {
+                if !loose && !tried.fit.faulty && tried.fit.regular > REGULAR {
                     clean.push(tried.candidate.dialect.quote);
                 }
                 // The first that is as good stays: RFC 4180 is tried first.
@@ -173,6 +176,9 @@ impl Sniffer<'_> {
                 wording::mark(&rival.candidate.dialect.delimiter),
                 wording::mark(&best.candidate.dialect.delimiter)
             ));
+        }
+        if best.candidate.dialect.delimiter == " " && self.written.delimiter.is_none() {
+            self.doubts.push("a blank delimits, but may be a part of values too".to_owned());
         }
         let other_quoting = rivals.iter().find(|rival| {
             rival.candidate.dialect.delimiter == best.candidate.dialect.delimiter
@@ -373,6 +379,12 @@ impl Sniffer<'_> {
             self.doubts.push(format!("most records have {} fields, the header has {named}", fit.width));
         }
     }
+}
+
+/// Whether all fields but the first of each record begin with a blank.
+fn begins_with_blanks(reading: &Reading) -> bool {
+    let mut later = reading.rows.iter().flat_map(|row| row.cells.iter().skip(1)).peekable();
+    later.peek().is_some() && later.all(|cell| cell.value.starts_with(' '))
 }
 
 fn mostly_quoted(reading: &Reading) -> bool {

@@ -173,6 +173,10 @@ fn cell_quality(cell: &Cell, quote: Option<char>) -> f64 {
     if trimmed.starts_with('"') || trimmed.ends_with('"') || quote.is_some_and(|q| trimmed.starts_with(q)) {
         return 0.2;
     }
+    // One in one field and the other in another: a delimiter stands within quotes.
+    if trimmed.len() > 1 && trimmed.starts_with('\'') != trimmed.ends_with('\'') {
+        return 0.4;
+    }
     let shape = Shape::of(text);
     let padded = if trimmed.len() == text.len() { 1.0 } else { 0.95 };
     padded

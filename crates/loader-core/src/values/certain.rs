@@ -72,8 +72,7 @@ impl Values {
         let modifiers = modifiers(&column.base.modified);
         let integer = |least, most| Self::Integer { least, most };
         match (base_name(column).as_str(), modifiers.as_slice()) {
-            ("text", []) => Self::Text(None),
-            ("character varying" | "bpchar", []) => Self::Text(None),
+            ("text" | "character varying" | "bpchar", []) => Self::Text(None),
             ("character varying" | "bpchar" | "character", [length]) => match usize::try_from(*length) {
                 Ok(length) => Self::Text(Some(length)),
                 Err(_) => Self::None,

@@ -58,8 +58,17 @@ impl Conversion {
     /// `InvalidDefinition` for a format that can't be read, and signs that contradict
     /// each other.
     pub fn of(column: &ResolvedColumn, dialect: &Dialect) -> Result<Self> {
-        let rule = Rule::of(&column.values).map_err(|why| invalid(&column.name.to_string(), &why))?;
-        Ok(Self { rule, ..Self::text(dialect) }.with(column))
+        let rule = Rule::of(&column.values).map_err(|why| invalid(column.name.as_str(), &why))?;
+        Ok(Self { rule, ..Self::text(dialect) }.with(&column.values, column.is_text))
+    }
+
+    /// Compiles rules for a column whose type is not known yet.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub(crate) fn of_values(column: &str, values: &ColumnValues, dialect: &Dialect) -> Result<Self> {
+        let rule = Rule::of(values).map_err(|why| invalid(column, &why))?;
+        Ok(Self { rule, ..Self::text(dialect) }.with(values, false))
     }
 
     /// Returns the conversion of a field without a column: it stays what it is.
@@ -70,10 +79,10 @@ impl Conversion {
         Self { plain_nulls: nulls.to_vec(), ..Self::default() }
     }
 
-    fn with(mut self, column: &ResolvedColumn) -> Self {
-        self.forced = !column.is_text;
-        self.trim = column.values.trim.unwrap_or_default();
-        self.nulls = column.values.null.as_ref().map(OneOrMany::to_vec).unwrap_or_default();
+    fn with(mut self, values: &ColumnValues, is_text: bool) -> Self {
+        self.forced = !is_text;
+        self.trim = values.trim.unwrap_or_default();
+        self.nulls = values.null.as_ref().map(OneOrMany::to_vec).unwrap_or_default();
         self
     }
 
@@ -212,6 +221,14 @@ pub(crate) fn implied_type(values: &ColumnValues) -> Option<&'static str> {
         }
         Rule::Number(_) => Some("numeric"),
         Rule::Boolean { .. } => Some("boolean"),
+    }
+}
+
+/// Whether the texts say how far the clocks are from UTC.
+pub(crate) fn has_offset(values: &ColumnValues) -> bool {
+    match Rule::of(values) {
+        Ok(Rule::Moment(formats)) => formats.iter().any(Format::has_offset),
+        _ => false,
     }
 }
 

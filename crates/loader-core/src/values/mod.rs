@@ -16,7 +16,7 @@ mod number;
 
 pub use self::certain::Certain;
 pub use self::conversion::{Conversion, Converted};
-pub(crate) use self::conversion::{check_rules, implied_type};
+pub(crate) use self::conversion::{check_rules, has_offset, implied_type};
 pub use self::kind::Kind;
 
 /// Why a text is no value of its column.

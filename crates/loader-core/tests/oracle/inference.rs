@@ -1,9 +1,10 @@
 //! An inferred type takes every value that was seen, and gives it back.
 
+use loader_core::definition::dialect::Dialect;
 use loader_core::definition::dialect::copy::CopyDialect;
 use loader_core::definition::infer::{Inference, InferredType};
 use loader_core::identifier::Identifier;
-use loader_core::record::fields::fields;
+use loader_core::record::parser::parse;
 use proptest::prelude::*;
 
 use crate::judge::{Judge, copy, texts};
@@ -124,11 +125,12 @@ fn an_inferred_type_takes_every_value_and_gives_it_back_in_any_date_style() {
     for style in ["ISO, MDY", "SQL, DMY", "German, YMD"] {
         judge.ask(async |client| client.batch_execute(&format!("set datestyle = '{style}'")).await).unwrap();
         judge.each(400, &proptest::collection::vec(value(), 1..3), async |client, values| {
-            let mut inference = Inference::new(&dialect);
+            let headerless = Dialect { header_rows: 0, ..Dialect::default() };
+            let mut inference = Inference::new(&headerless);
             inference.begin_object(Some(&["v".to_owned()]));
             let records: Vec<String> = values.iter().map(|value| format!("\"{value}\"\n")).collect();
-            for record in &records {
-                inference.observe(&fields(record.trim_end_matches('\n').as_bytes(), &dialect));
+            for record in &parse(records.concat().as_bytes(), &headerless).1 {
+                inference.observe(record);
             }
             let column = &inference.columns()[0];
             let inferred = column.inferred;

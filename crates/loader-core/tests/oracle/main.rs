@@ -4,10 +4,12 @@
 
 mod csv_spectrum;
 mod dialects;
+mod encodings;
 mod expressions;
 mod identifiers;
 mod inference;
 mod judge;
 mod lines;
+mod parser;
 mod splitter;
 mod values;

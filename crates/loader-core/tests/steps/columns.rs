@@ -107,9 +107,10 @@ async fn rules_for_all_columns_go_to_those_of_their_type() {
 #[tokio::test]
 async fn rules_that_do_not_fit_are_refused() {
     let world = World::new().await;
-    world.execute("create table public.t (id int, day date)").await;
+    world.execute("create table public.t (id int, day date, at timestamp)").await;
     let mut refusals = Vec::new();
     for values in [
+        json!({"at": {"format": "%F %T%z"}}),
         json!({"id": {"format": "DD.MM.YYYY"}}),
         json!({"day": {"decimal": ","}}),
         json!({"days": {"trim": true}}),
@@ -160,6 +161,156 @@ async fn inferred_columns_have_the_type_that_their_rules_imply() {
     assert_eq!(
         staged(&world, "r1", json!({"values": values})).await,
         "day date, price numeric, \"on\" boolean, note text".replace('"', "")
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn texts_become_values_as_the_definition_says() {
+    let world = World::new().await;
+    world
+        .execute(
+            "create table public.t (
+                 id int, price numeric(10, 2), share numeric, day date, at timestamptz, flag bool, note varchar(6))",
+        )
+        .await;
+    world.work.put(
+        "tables/t.toml",
+        "[dialect]\ndelimiter = \";\"\n[values.\"*\"]\nnull = [\"k.A.\", \"-\"]\ndecimal = \",\"\nthousands = \".\"\n\
+         true = \"ja\"\nfalse = \"nein\"\nformat = [\"DD.MM.YYYY\", \"YYYY-MM-DD\"]\n[values.price]\ncurrency = true\n\
+         [values.share]\npercent = true\n[values.at]\nformat = \"%d/%m/%y %I:%M %p %z\"\n[values.note]\ntrim = true\n",
+    );
+    world.source.put(
+        "t/a.csv",
+        "id;price;share;day;at;flag;note\n\
+         1;1.234,50 €;12,5%;31.01.2021;01/02/21 01:30 pm +0200;Ja;\"  x \"\n\
+         2;(5,00);-;2021-01-31;k.A.;nein;-\n",
+    );
+    world.execute("set timezone = 'UTC'").await;
+    world.run("r1", &json!({"table": "t"})).await.unwrap();
+    assert_eq!(
+        world
+            .rows("select id, price, share, day, at at time zone 'UTC', flag, note from public.t order by id")
+            .await,
+        ["(1,1234.50,0.125,2021-01-31,\"2021-02-01 11:30:00\",t,x)", "(2,-5.00,,2021-01-31,,f,)"]
+    );
+
+    // What is written otherwise is rejected, with the column and no value in the words.
+    world.source.put("t/a.csv", "id;price;share;day;at;flag;note\n1;1,234.50;;31.02.2021;;;\n2;;;31.02.2021;;;\n3;;;;;yes;\n4;;;;;;abcdefg\n5;7;;;;;ok\n");
+    let keep = json!({"table": "t", "definition": {"on_reject": "keep", "reject_limits": {"object_percent": 100, "run_percent": 100}, "gates": {"max_drop_percent": 100}}});
+    world.run("r2", &keep).await.unwrap();
+    assert_eq!(
+        world
+            .rows("select line, column_name, sqlstate, error_message from loader.rejected_row order by line")
+            .await,
+        [
+            "(2,price,22P02,\"the text is not a number as the definition says that numbers are written\")",
+            "(3,day,22008,\"the text has the format that the definition gives, and there is no such date or time\")",
+            "(4,flag,22P02,\"the text is none of the words for true and false that the definition has\")",
+            "(5,note,22001,\"value too long for type character varying(6)\")",
+        ]
+    );
+    assert_eq!(world.rows("select id, price, note from public.t").await, ["(5,7.00,ok)"]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn rows_say_where_they_come_from() {
+    let world = World::new().await;
+    world.source.put("t/year=2021/month=01/a.csv", "id,note\n1,\"x\ny\"\n2,z\n");
+    world.source.put("t/year=__HIVE_DEFAULT_PARTITION__/month=5%2F6/b.csv", "id,note\n3,w\n");
+    let input = json!({"table": "t", "definition": {
+        "metadata": ["_object", "_line", "_etag", "_run_id", "_loaded_at"], "key_parts": ["year", "month"]
+    }});
+    world.run("r1", &input).await.unwrap();
+    assert_eq!(
+        world
+            .rows("select id, year, month, _object, _line, _etag <> '', _run_id, _loaded_at > now() - interval '1 hour' from public.t order by id")
+            .await,
+        [
+            "(1,2021,01,t/year=2021/month=01/a.csv,2,t,r1,t)",
+            "(2,2021,01,t/year=2021/month=01/a.csv,4,t,r1,t)",
+            "(3,,5/6,t/year=__HIVE_DEFAULT_PARTITION__/month=5%2F6/b.csv,2,t,r1,t)"
+        ]
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn objects_of_one_run_may_have_other_columns() {
+    let world = World::new().await;
+    world.execute("create table public.t (id int, name text, score int default 7)").await;
+    world.source.put("t/a.csv", "ID,Name,score\n1,one,1\n");
+    world.source.put("t/b.csv", "extra,id\nx,2\n");
+    world.source.put("t/c.csv", "name,id,extra,more\nthree,3,y,z\n");
+    let of = |unknown, missing| json!({"table": "t", "definition": {"unknown_columns": unknown, "missing_columns": missing}});
+    world.run("r1", &of("ignore", "default")).await.unwrap();
+    assert_eq!(
+        world.rows("select id, name, score from public.t order by id").await,
+        ["(1,one,1)", "(2,,7)", "(3,three,7)"]
+    );
+    world.run("r2", &of("add", "null")).await.unwrap();
+    assert_eq!(
+        world.rows("select id, name, score, extra, more from public.t order by id").await,
+        ["(1,one,1,,)", "(2,,,x,)", "(3,three,,y,z)"]
+    );
+    // One that came after the preparation can't be added any more.
+    let plan = {
+        world.prepare_with("r3", &of("add", "null")).await.unwrap();
+        world.source.put("t/d.csv", "id,late\n4,x\n");
+        world.plan("r3").await.unwrap()
+    };
+    world.import_all(&plan).await;
+    assert_eq!(
+        world.rows("select key, error_name, error_message like '%`late`%' from loader.object where state = 'failed'").await,
+        ["(t/d.csv,Loader.HeaderMismatch,t)"]
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_expression_fills_a_column() {
+    let world = World::new().await;
+    world
+        .execute("create table public.t (id int, day date, full_name varchar(12), kind text default 'k')")
+        .await;
+    world.source.put(
+        "t/a.csv",
+        "id,Year No,month,first,last\n1,2021,5,Ann,Lee\n2,2022,x,Bob,Poe\n3,2022,7,Bartholomew,Poe\n",
+    );
+    let input = json!({"table": "t", "definition": {
+        "unknown_columns": "ignore", "missing_columns": "default",
+        "on_reject": "keep", "reject_limits": {"object_percent": 100, "run_percent": 100},
+        "values": {
+            "day": {"sql": "make_date(year_no::int, month::int, 1)"},
+            "full_name": {"sql": "first || ' ' || last"}
+        }
+    }});
+    world.run("r1", &input).await.unwrap();
+    assert_eq!(world.rows("select * from public.t order by id").await, ["(1,2021-05-01,\"Ann Lee\",k)"]);
+    assert_eq!(
+        world.rows("select line, sqlstate from loader.rejected_row order by line").await,
+        ["(3,22P02)", "(4,22001)"]
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn rules_say_what_the_columns_of_a_new_table_are() {
+    let world = World::new().await;
+    world.source.put("t/a.csv", "day,n,p,s\n31.01.2021,NA,\"1.234,5\",x\n01.02.2021,5,\"7\",NA\n");
+    world.work.put(
+        "tables/t.toml",
+        "[values.\"*\"]\nnull = \"NA\"\nformat = \"DD.MM.YYYY\"\ndecimal = \",\"\nthousands = \".\"\n",
+    );
+    world.run("r1", &json!({"table": "t"})).await.unwrap();
+    assert_eq!(
+        world
+            .rows(
+                "select day, n, p, s, pg_typeof(day), pg_typeof(n), pg_typeof(p) from public.t order by day"
+            )
+            .await,
+        ["(2021-01-31,,1234.5,x,date,bigint,numeric)", "(2021-02-01,5,7,,date,bigint,numeric)"]
     );
     world.end().await;
 }

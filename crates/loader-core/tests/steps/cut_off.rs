@@ -184,6 +184,80 @@ async fn import_goes_on_after_a_cut_at_any_statement() {
 }
 
 #[tokio::test]
+async fn an_import_that_rejects_rows_goes_on_after_a_cut_at_any_statement() {
+    at_every_statement(
+        async |world| {
+            world.batch_max_objects = 2;
+            world.source.remove("t/b.csv");
+            world.source.remove("t/c.csv");
+            world.source.put("t/a.csv", "name,id\none,1\nthree,3\nbad,x\ntwo,2\nfour,4\nbad,y\nfive,5\n");
+            world.source.put("t/d.csv", "id,name\nbad,6\n");
+            let definition = json!({
+                "columns": [{"name": "id", "type": "int"}, {"name": "name", "type": "text"}],
+                "on_reject": "keep", "reject_limits": {"object_percent": 50, "run_percent": 100, "run_rows": 3},
+                "tolerated_failed_objects": 1,
+            });
+            world.prepare_with("r1", &json!({"table": "t", "definition": definition})).await.unwrap();
+            world.plan("r1").await.unwrap()
+        },
+        async |world, through, plan| {
+            // One object a transaction, so that a cut leaves some loaded and some not.
+            world.group_max_bytes = 1;
+            if let Some(mut client) = through.client(world).await {
+                for batch in world.batches(plan) {
+                    let _ = world.import_on(&mut client, plan, &batch).await;
+                }
+            }
+            let unequal = "select count(*) from loader.object as o where rejects <>
+                (select count(*) from loader.rejected_row as r where (r.run_id, r.key) = (o.run_id, o.key))";
+            assert_eq!(world.one(unequal).await, "0", "the rejects and the ledger agree after every cut");
+            world.import_all(plan).await;
+            assert_eq!(world.one(unequal).await, "0");
+            assert_eq!(
+                world.rows("select key, line from loader.rejected_row order by 1, 2").await,
+                ["(t/a.csv,4)", "(t/a.csv,7)", "(t/d.csv,2)"]
+            );
+            world.publish(plan).await.unwrap();
+            assert_whole(world).await;
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_build_that_rejects_repeated_keys_goes_on_after_a_cut_at_any_statement() {
+    at_every_statement(
+        async |world| {
+            world.execute("alter table public.t add primary key (id)").await;
+            world.source.put("t/d.csv", "id,name\n5,again\n1,again\n");
+            let definition =
+                json!({"on_reject": "keep", "reject_limits": {"object_percent": 100, "run_percent": 100}});
+            let input = json!({"table": "t", "definition": definition});
+            world.prepare_with("r1", &input).await.unwrap();
+            let plan = world.plan("r1").await.unwrap();
+            world.import_all(&plan).await;
+            plan
+        },
+        async |world, through, plan| {
+            if let Ok(mut session) = world.session_through(&through.address).await {
+                let _ = world.build_on(&mut session, plan).await;
+            }
+            world.publish(plan).await.unwrap();
+            assert_eq!(
+                world.rows("select key, line from loader.rejected_row order by 1, 2").await,
+                ["(t/d.csv,2)", "(t/d.csv,3)"]
+            );
+            assert_eq!(
+                world.rows("select rows, rejects from loader.object where key = 't/d.csv'").await,
+                ["(0,2)"]
+            );
+            assert_whole(world).await;
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn build_goes_on_after_a_cut_at_any_statement() {
     at_every_statement(loaded_with_things_on, async |world, through, plan| {
         if let Ok(mut session) = world.session_through(&through.address).await {

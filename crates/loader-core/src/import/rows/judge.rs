@@ -373,9 +373,10 @@ fn records(chunk: &Chunk, rows: &[RowAt]) -> Vec<String> {
 /// Writes the row source `record`: each of the texts of `cells`, by its name.
 fn record_of(cells: &str, mapping: &Mapping, marks: &[(Identifier, &str)]) -> String {
     let names = mapping.carried().map(|carried| &carried.name).chain(marks.iter().map(|(name, _)| name));
-    let named: Vec<String> = (1..).zip(names).map(|(at, name)| format!("cells[{at}] as {name}")).collect();
+    let cells_by_name: Vec<String> =
+        (1..).zip(names).map(|(at, name)| format!("cells[{at}] as {name}")).collect();
     // `offset 0` keeps a record from being taken apart anew for each of its cells.
-    format!("(select {} from ({cells} offset 0) as read) as record", named.join(", "))
+    format!("(select {} from ({cells} offset 0) as read) as record", cells_by_name.join(", "))
 }
 
 fn probe(column: &MappedColumn, full: &str, record: &str) -> String {

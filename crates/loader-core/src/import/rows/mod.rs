@@ -102,7 +102,7 @@ impl<'a> Lane<'a> {
             match reading.next().await {
                 Ok(Some(piece)) => self.take(piece).await?,
                 Ok(None) => break,
-                Err(error) => return Err(self.unreadable(named(error, &object.key)).await),
+                Err(error) => return Err(self.unreadable(named(error, &object.key))),
             }
         }
         if let Some(account) = self.accounts.last_mut() {
@@ -165,16 +165,15 @@ impl<'a> Lane<'a> {
     /// Sends rows while the next ones are read.
     async fn send(&mut self, piece: &Piece) -> Result<(), GroupError> {
         let copying = |error: tokio_postgres::Error| failure("copying rows", &error);
-        let mut copy = match self.copy.take() {
-            Some(copy) => copy,
-            None => {
-                self.begin().await?;
-                Sending::begin(self.transaction, &statement(&self.staging, &self.columns()))
-                    .await
-                    .map_err(copying)?
-            }
+        let mut copy = if let Some(copy) = self.copy.take() {
+            copy
+        } else {
+            self.begin().await?;
+            Sending::begin(self.transaction, &statement(&self.staging, &self.columns()))
+                .await
+                .map_err(copying)?
         };
-        copy.feed(piece.text.clone()).await.map_err(copying)?;
+        copy.send(piece.text.clone()).await.map_err(copying)?;
         self.copy = Some(copy);
         Ok(())
     }
@@ -198,17 +197,14 @@ impl<'a> Lane<'a> {
             return self.settle();
         }
         if chunk.rows() > 0 {
-            let first = match copy {
-                Some(copy) => self.end_copy(copy, &chunk).await?,
-                // Its object had bad rows before; or COPY can't say what it holds.
-                None => {
-                    self.begin().await?;
-                    self.judge(&chunk, None).await?;
-                    None
+            if let Some(copy) = copy {
+                if let Some(first) = self.end_copy(copy, &chunk).await? {
+                    self.judge(&chunk, Some(first)).await?;
                 }
-            };
-            if let Some(first) = first {
-                self.judge(&chunk, Some(first)).await?;
+            } else {
+                // Its object had bad rows before; or COPY can't take what it holds.
+                self.begin().await?;
+                self.judge(&chunk, None).await?;
             }
             self.execute("release savepoint chunk").await?;
         }
@@ -328,7 +324,7 @@ impl<'a> Lane<'a> {
     }
 
     /// The error of an object that can't be read to its end.
-    async fn unreadable(&mut self, error: Error) -> GroupError {
+    fn unreadable(&mut self, error: Error) -> GroupError {
         match sending(error) {
             GroupError::Object(mut spoiled) => {
                 if let Some(account) = self.accounts.last_mut() {
@@ -337,7 +333,7 @@ impl<'a> Lane<'a> {
                 }
                 GroupError::Object(spoiled)
             }
-            step => step,
+            step @ GroupError::Step(_) => step,
         }
     }
 

@@ -21,6 +21,13 @@ impl Sending {
         Ok(Self { sink: Box::pin(transaction.copy_in(statement).await?) })
     }
 
+    /// Sends rows at once: the database ends what waits too long for rows, and a COPY
+    /// that has got none by then breaks the connection.
+    pub(super) async fn send(&mut self, rows: Bytes) -> Result<(), tokio_postgres::Error> {
+        self.feed(rows).await?;
+        self.sink.flush().await
+    }
+
     pub(super) async fn feed(&mut self, rows: Bytes) -> Result<(), tokio_postgres::Error> {
         if rows.is_empty() {
             return Ok(());

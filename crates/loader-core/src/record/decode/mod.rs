@@ -4,6 +4,9 @@
 //! standard library's, UTF-32 is read here, and everything else is `encoding_rs`, which
 //! has the encodings of the WHATWG (<https://encoding.spec.whatwg.org/>).
 //!
+//! Of the encodings of more bytes, some characters of BIG5 (267), GB18030 (20) and
+//! `EUC_CN` (2) are others than those of Postgres, which has them from older lists.
+//!
 //! Bytes that are no character are told to the reader of the text, with their place.
 
 mod tables;

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::definition::BaseType;
 use crate::definition::dialect::FixedField;
@@ -234,4 +236,36 @@ fn names_of_unknown_fields_find_them_again() {
     let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["a_2", "x", "x_2", "a_3", "column_6"]);
     assert!(unknown(&cells, &columns).is_empty());
+}
+
+proptest! {
+    #[test]
+    fn any_header_maps_each_field_once_or_is_refused(
+        cells in prop::collection::vec("[ab AB_.+]{0,3}|a|b|c|id|\\PC{0,4}", 0..6),
+        unknown in prop::sample::select(vec![UnknownColumns::Fail, UnknownColumns::Ignore, UnknownColumns::Add]),
+        missing in prop::sample::select(vec![MissingColumns::Fail, MissingColumns::Default, MissingColumns::Null]),
+    ) {
+        let definition = definition(&["a", "b=B b|c", "id?", "c!:value || a"], (unknown, missing));
+        let Ok(mapping) = Mapping::of(Some(&cells), &Dialect::default(), &definition, "a.csv") else {
+            return Ok(());
+        };
+        let fields: Vec<usize> = mapping
+            .carried()
+            .filter_map(|column| match column.from {
+                From::Field(at) => Some(at),
+                _ => None,
+            })
+            .collect();
+        let different: std::collections::HashSet<_> = fields.iter().collect();
+        // As there is an expression, every field is carried, and by one name alone.
+        prop_assert_eq!(different.len(), cells.len());
+        prop_assert_eq!(fields.len(), cells.len());
+        let names: std::collections::HashSet<_> = mapping.carried().map(|column| &column.name).collect();
+        prop_assert_eq!(names.len(), mapping.carried().count());
+        // An exact name always finds its column.
+        if let Some(at) = cells.iter().position(|cell| cell == "a") {
+            let found = mapping.columns.iter().find(|column| column.name.as_str() == "a").unwrap();
+            prop_assert_eq!(&found.from, &From::Field(at));
+        }
+    }
 }

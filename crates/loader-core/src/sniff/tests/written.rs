@@ -153,9 +153,13 @@ impl WrittenTable {
     }
 
     fn write(&self, cell: &str, width: usize) -> String {
+        // What looks quoted by its own, nobody could tell.
+        let looks_quoted = |sign: char| cell.len() > 1 && cell.starts_with(sign) && cell.ends_with(sign);
         let special = cell.contains(self.delimiter)
             || cell.contains([self.quote, '\n', '\r', self.escape])
             || self.delimiter.starts_with(|c| cell.ends_with(c))
+            || looks_quoted('"')
+            || looks_quoted('\'')
             || cell.is_empty() && width == 1;
         if !special && !self.quotes_all {
             return cell.to_owned();

@@ -123,6 +123,11 @@ impl Format {
         self.has(|part| matches!(part, Part::Offset | Part::Zone | Part::ZoneHour | Part::Utc | Part::Epoch))
     }
 
+    /// Whether the time may be that of other clocks than UTC's.
+    pub(super) fn has_offset(&self) -> bool {
+        self.has(|part| matches!(part, Part::Offset | Part::Zone | Part::ZoneHour))
+    }
+
     fn has(&self, of: impl Fn(Part) -> bool) -> bool {
         self.parts().any(of)
     }

@@ -78,14 +78,11 @@ impl Moment<'_> {
         if year == 0 {
             return None;
         }
-        let date = match self.day_of_year {
-            Some(day) => {
-                Date::new(counted, 1, 1).ok()?.with().day_of_year(i16::try_from(day).ok()?).build().ok()?
-            }
-            None => {
-                let part = |part: Option<u32>| i8::try_from(part.unwrap_or(1)).ok();
-                Date::new(counted, part(self.month)?, part(self.day)?).ok()?
-            }
+        let date = if let Some(day) = self.day_of_year {
+            Date::new(counted, 1, 1).ok()?.with().day_of_year(i16::try_from(day).ok()?).build().ok()?
+        } else {
+            let part = |part: Option<u32>| i8::try_from(part.unwrap_or(1)).ok();
+            Date::new(counted, part(self.month)?, part(self.day)?).ok()?
         };
         let day_name = u32::try_from(date.weekday().to_monday_one_offset()).ok()?;
         // A date of another day of the week was read wrongly, or written so.

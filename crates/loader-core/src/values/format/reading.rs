@@ -170,17 +170,15 @@ impl<'a> Reader<'a> {
     fn name(&mut self, names: &[&str]) -> Option<u32> {
         let letters = self.rest.bytes().take_while(u8::is_ascii_alphabetic).count();
         let (word, _) = self.rest.split_at_checked(letters)?;
-        let is = |name: &&&str| name.eq_ignore_ascii_case(word);
-        let (at, length) = match names.iter().position(|name| is(&name)) {
+        let found = |given: &str, length: Option<usize>| {
+            names.iter().position(|name| {
+                name.get(..length.unwrap_or(name.len())).is_some_and(|name| name.eq_ignore_ascii_case(given))
+            })
+        };
+        // Letters of the next part may follow an abbreviation at once.
+        let (at, length) = match found(word, None) {
             Some(at) => (at, letters),
-            // Digits or letters of the next part may follow an abbreviation at once.
-            None => {
-                let short = word.get(..3)?;
-                let at = names.iter().position(|name| {
-                    name.get(..3).is_some_and(|beginning| beginning.eq_ignore_ascii_case(short))
-                })?;
-                (at, 3)
-            }
+            None => (found(word.get(..3)?, Some(3))?, 3),
         };
         self.rest = self.rest.get(length..)?;
         u32::try_from(at + 1).ok()
@@ -243,9 +241,8 @@ impl<'a> Reader<'a> {
 /// `src/backend/utils/adt/formatting.c` of Postgres).
 fn of_this_time(year: u32) -> u32 {
     match year {
-        0..70 => year + 2000,
+        0..70 | 100..520 => year + 2000,
         70..100 => year + 1900,
-        100..520 => year + 2000,
         520..1000 => year + 1000,
         _ => year,
     }
