@@ -37,6 +37,9 @@ impl TableDefinition {
         if let Some(dialect) = &self.dialect {
             dialect.complete()?;
         }
+        if let Some(delivery) = &self.delivery {
+            delivery.validate()?;
+        }
         if self.max_concurrency == Some(0) {
             return Err(invalid("the field `max_concurrency` is 0 but must be at least 1".to_owned()));
         }
