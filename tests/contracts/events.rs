@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 
 use loader_core::build::BuildEvent;
 use loader_core::cleanup::Caught;
+use loader_core::dry_run::DryRunEvent;
 use loader_core::error::ErrorName;
 use loader_core::import::ImportEvent;
 use loader_core::input::Input;
 use loader_core::prepare::PrepareEvent;
+use loader_core::replay::ReplayEvent;
 use loader_core::report::{Outcome, occasion};
 use loader_core::rollback::RollBackEvent;
 use serde::de::DeserializeOwned;
@@ -20,23 +22,28 @@ use crate::state_machine::StateMachine;
 use crate::template::Template;
 
 /// Inputs that are taken.
-const TAKEN: &[&str] = &["everything", "group", "odd-table-name", "table-alone", "table-of-a-group"];
+const TAKEN: &[&str] =
+    &["delivery", "everything", "group", "odd-table-name", "table-alone", "table-of-a-group"];
 
 /// Inputs that are refused, and what is said of them.
 const REFUSED: &[(&str, &str)] = &[
     ("a-list", "it is a list"),
     ("bad-values", "`prefix` is 7"),
     ("group-with-a-table-twice", "names \"dim_store\" twice"),
+    ("dry-run", "it asks for a dry run"),
+    ("dry-run-in-words", "`dry_run` is a string"),
     ("empty-table", "`table` is no table name"),
     ("no-table", "`table` is missing"),
     ("not-an-object", "it is a string"),
     ("nothing", "it is null"),
+    ("replay-of-no-run", "`replay` is 7"),
     ("unknown-field", "unknown field `tabel`"),
 ];
 
 /// What Cleanup takes each failure for.
 const CAUGHT: &[(&str, ErrorName)] = &[
     ("database-unavailable", ErrorName::DatabaseUnavailable),
+    ("delivery-incomplete", ErrorName::DeliveryIncomplete),
     ("gate-failed", ErrorName::GateFailed),
     ("group-not-published", ErrorName::DatabaseBusy),
     // Before Cleanup looks into it.
@@ -50,6 +57,7 @@ const CAUGHT: &[(&str, ErrorName)] = &[
     ("no-such-version", ErrorName::NoSuchVersion),
     ("objects-failed", ErrorName::ObjectsFailed),
     ("query-evaluation-error", ErrorName::Unreconciled),
+    ("replay-of-no-run", ErrorName::InvalidInput),
     ("task-timed-out", ErrorName::Unreconciled),
     ("unreconciled", ErrorName::Unreconciled),
 ];
@@ -59,6 +67,7 @@ const CAUGHT: &[(&str, ErrorName)] = &[
 type Told = Option<(Outcome, Option<&'static str>, Option<&'static str>)>;
 
 const TOLD: &[(&str, Told)] = &[
+    ("event-aborted-dry-run", None),
     ("event-aborted-group", Some((Outcome::Failed, None, Some("ABORTED")))),
     ("event-aborted-rollback", Some((Outcome::Failed, Some("year_2022"), Some("ABORTED")))),
     ("event-aborted-table-of-a-group", None),
@@ -74,6 +83,7 @@ const TOLD: &[(&str, Told)] = &[
     ("failed", Some((Outcome::Failed, Some("year_2022"), Some("Loader.ObjectsFailed")))),
     ("group-failed", Some((Outcome::Failed, None, Some("Loader.ObjectsFailed")))),
     ("group-succeeded", Some((Outcome::Succeeded, None, None))),
+    ("replay-succeeded", Some((Outcome::Succeeded, Some("year_2022"), None))),
     ("rollback-succeeded", Some((Outcome::Succeeded, Some("year_2022"), None))),
     ("succeeded", Some((Outcome::Succeeded, Some("year_2022"), None))),
 ];
@@ -88,13 +98,33 @@ fn typed<T: DeserializeOwned>(event: &Value) -> Result<T, String> {
 
 fn prepared(name: &str, event: &Value) -> Result<(), String> {
     let event: PrepareEvent = typed(event)?;
-    let input = Input::parse(&event.input);
+    let input = Input::parse(&event.input).and_then(|input| match input {
+        Input::Table(_) | Input::Group(_) => Ok(input),
+        other => Err(other.misplaced()),
+    });
     match (input, REFUSED.iter().find(|(refused, _)| *refused == name)) {
         (Ok(_), None) if TAKEN.contains(&name) => Ok(()),
         (Ok(_), _) => Err("the input is taken".to_owned()),
         (Err(error), None) => Err(error.message),
         (Err(error), Some((_, said))) if error.message.contains(said) => Ok(()),
         (Err(error), Some((_, said))) => Err(format!("{said:?} is not in {:?}", error.message)),
+    }
+}
+
+fn dry(event: &Value) -> Result<(), String> {
+    let event: DryRunEvent = typed(event)?;
+    match Input::parse(&event.input).map_err(|error| error.message)? {
+        Input::DryRun(_) => Ok(()),
+        other => Err(other.misplaced().message),
+    }
+}
+
+fn replayed(name: &str, event: &Value) -> Result<(), String> {
+    let event: ReplayEvent = typed(event)?;
+    match Input::parse(&event.input).map_err(|error| error.message)? {
+        Input::Replay(_) if name == "replay" => Ok(()),
+        Input::ExportRejects(_) if name == "export" => Ok(()),
+        other => Err(other.misplaced().message),
     }
 }
 
@@ -148,6 +178,8 @@ fn events(project: &Project) -> Problems {
             "plan-batches" => typed::<plan_batches::Event>(&event).map(drop),
             "import-batch" => typed::<ImportEvent>(&event).map(drop),
             "build-indexes" => typed::<BuildEvent>(&event).map(drop),
+            "dry-run" => dry(&event),
+            "replay-rejects" => replayed(name, &event),
             "roll-back" => typed::<RollBackEvent>(&event).map(drop),
             "backup-and-rename" => typed::<backup_and_rename::Event>(&event).map(drop),
             "cleanup" => caught(project, name, &event),
@@ -180,6 +212,8 @@ fn every_example_event_is_understood_or_refused_as_its_name_says() {
         ("events/prepare-schemas/no-table.json", "{}", "[]", "\"`table` is missing\" is not in"),
         ("events/prepare-schemas/nothing.json", "\"execution\"", "\"run\"", "missing field `execution`"),
         ("events/plan-batches/run.json", "\"run_id\"", "\"run\"", "missing field `run_id`"),
+        ("events/dry-run/table.json", "\"dry_run\": true", "\"dry_run\": false", "asks for a load"),
+        ("events/replay-rejects/export.json", "export_rejects", "replay", "asks for a replay"),
         ("events/import-batch/versioned-object.json", "\"version_id\"", "\"version\"", "nobody reads"),
         (
             "events/backup-and-rename/first-attempt.json",

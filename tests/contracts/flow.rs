@@ -13,6 +13,9 @@ const OTHER_WAYS_OUT: &[(&str, &str, &str)] = &[
     // The table is live: what goes wrong now must not fail or repeat the run.
     (ASL, "NotifySucceeded", "Published"),
     (ROLLBACK_ASL, "NotifySucceeded", "RolledBack"),
+    // There is no run to clean up.
+    (ASL, "DryRun", "ReportFailed"),
+    (ASL, "ExportRejects", "ReportFailed"),
     (ASL, "NotifyFailed", "NotNotified"),
     (ROLLBACK_ASL, "NotifyFailed", "NotNotified"),
     (ASL, "Cleanup", "NotifyFailed"),
@@ -24,7 +27,8 @@ const WITHOUT_RETRY: &[(&str, &str)] =
     &[("LoadTables", "the names of its executions are taken by the first try; each tries again by itself")];
 
 /// States that are not called like the function that they call.
-const OTHER_FUNCTIONS: &[(&str, &str)] = &[("PublishTables", "BackupAndRename")];
+const OTHER_FUNCTIONS: &[(&str, &str)] =
+    &[("PublishTables", "BackupAndRename"), ("ExportRejects", "ReplayRejects")];
 
 /// What starts the executions of a group.
 const START: &str = "arn:${Partition}:states:::states:startExecution.sync:2";

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use loader_core::build::{BuildEvent, Built};
 use loader_core::cleanup::{Caught, Failure, Outcome};
 use loader_core::definition::ColumnsFrom;
+use loader_core::dry_run::{DryRunEvent, Report};
 use loader_core::import::{BatchOutcome, ImportEvent};
 use loader_core::plan::{Plan, PlanPlace, ResultsPlace};
 use loader_core::prepare::{PrepareEvent, Prepared};
 use loader_core::publish::{Published, Strategy};
+use loader_core::replay::{ReplayEvent, Replayed};
 use loader_core::report::occasion;
 use loader_core::rollback::{RollBackEvent, RolledBack};
 use serde::de::DeserializeOwned;
@@ -54,6 +56,8 @@ fn understood_by(project: &Project, function: &str, event: Value) -> Result<BTre
         "PrepareSchemas" => understood::<PrepareEvent>(event),
         "PlanBatches" => understood::<plan_batches::Event>(event),
         "ImportBatch" => understood::<ImportEvent>(event),
+        "DryRun" => understood::<DryRunEvent>(event),
+        "ReplayRejects" => understood::<ReplayEvent>(event),
         "BuildIndexes" => understood::<BuildEvent>(event),
         "RollBack" => understood::<RollBackEvent>(event),
         "BackupAndRename" => understood::<backup_and_rename::Event>(event),
@@ -85,6 +89,15 @@ fn answer(function: &str) -> Value {
             rows: 0,
             indexes: 0,
         }),
+        "DryRun" => serde_json::to_value(Report::default()),
+        "ReplayRejects" => serde_json::to_value(replay_rejects::Answer::Replayed(Replayed {
+            run_id: text(),
+            table: text(),
+            replay_of: text(),
+            rows: 0,
+            refused: 0,
+            left: 0,
+        })),
         "RollBack" => serde_json::to_value(RolledBack {
             run_id: text(),
             table: text(),

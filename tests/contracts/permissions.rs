@@ -45,11 +45,19 @@ const METHODS: &[(&str, &str)] = &[
 ];
 
 /// The modules of `loader-core` that are steps.
-const STEPS: &[&str] = &["prepare", "plan", "import", "build", "publish", "rollback", "cleanup", "report"];
+const STEPS: &[&str] =
+    &["prepare", "plan", "import", "build", "publish", "rollback", "dry_run", "replay", "cleanup", "report"];
+
+/// Steps that do a part of their work with another one.
+const USES: &[(&str, &str)] = &[("dry_run", "prepare")];
 
 /// The folders of the work bucket: who uses one, and how the code names it.
-const FOLDERS: &[(&str, &str, &str)] =
-    &[("prepare", "work.read", "tables/"), ("plan", "work.write", "plans/")];
+const FOLDERS: &[(&str, &str, &str)] = &[
+    ("prepare", "work.read", "tables/"),
+    ("plan", "work.write", "plans/"),
+    ("replay", "work.read", "replays/"),
+    ("replay", "work.write", "rejects/"),
+];
 
 /// What is allowed to every Lambda and called by no SDK of ours.
 const OF_EVERY_LAMBDA: &[(&str, &str, &str)] = &[
@@ -69,6 +77,8 @@ const OF_EVERY_LAMBDA: &[(&str, &str, &str)] = &[
 /// What one Lambda is allowed besides, and why.
 const BESIDES: &[(&str, &str, &str, &str)] = &[
     ("prepare-schemas", "s3:ListBucket", "WorkBucket", "so that a missing definition is 404 and not 403"),
+    ("dry-run", "s3:ListBucket", "WorkBucket", "so that a missing definition is 404 and not 403"),
+    ("replay-rejects", "s3:ListBucket", "WorkBucket", "so that a missing file is 404 and not 403"),
     ("import-batch", "s3:ListBucket", SOURCE, "so that an object that is gone is 404 and not 403"),
     ("import-batch", "s3:GetObjectVersion", "source/*", "a plan may pin versions"),
     (
@@ -115,7 +125,8 @@ impl<'a> Lambda<'a> {
     fn read(project: &Project, name: &'a str) -> Self {
         let own = format!("crates/{name}/src/");
         let program: String = sources(project, &own).into_iter().map(|file| file.text).collect();
-        let runs = |step: &&str| program.contains(&format!("loader_core::{step}::"));
+        let names = |step: &str| program.contains(&format!("loader_core::{step}::"));
+        let runs = |step: &&str| names(step) || USES.iter().any(|(user, used)| used == step && names(user));
         let steps = STEPS.iter().copied().filter(runs);
         let steps = steps.map(|step| (step, methods(&step_files(project, step)))).collect();
         Self { name, program, steps }

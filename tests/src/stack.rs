@@ -124,6 +124,11 @@ impl Stack {
         .await;
     }
 
+    /// Puts an object into the work bucket.
+    pub async fn put_work(&self, key: &str, bytes: impl Into<Vec<u8>>) {
+        self.put_into(&self.connection.work_bucket, key, bytes.into(), None).await;
+    }
+
     async fn put_into(&self, bucket: &str, key: &str, bytes: Vec<u8>, encoding: Option<&str>) {
         self.s3
             .put_object()

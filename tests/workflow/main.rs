@@ -8,4 +8,5 @@ mod groups;
 mod interference;
 mod names_and_numbers;
 mod real_data;
+mod rejects;
 mod rollbacks;

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{EncodingType, Object};
 use futures_util::stream;
 use loader_core::error::{Error, ErrorName, Place, Result};
@@ -37,6 +38,7 @@ impl S3Source {
             etag: bare(object.e_tag().ok_or_else(incomplete)?),
             size: object.size().and_then(|size| size.try_into().ok()).ok_or_else(incomplete)?,
             version_id: None,
+            last_modified: object.last_modified().map(DateTime::secs),
         })
     }
 

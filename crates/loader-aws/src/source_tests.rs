@@ -10,7 +10,13 @@ fn source(answers: impl IntoIterator<Item = http::Response<SdkBody>>) -> (S3Sour
 }
 
 fn planned() -> ObjectVersion {
-    ObjectVersion { key: "year_2022/a b.csv".to_owned(), etag: "e1".to_owned(), size: 10, version_id: None }
+    ObjectVersion {
+        key: "year_2022/a b.csv".to_owned(),
+        etag: "e1".to_owned(),
+        size: 10,
+        version_id: None,
+        last_modified: None,
+    }
 }
 
 async fn refused(answer: http::Response<SdkBody>) -> Error {
@@ -41,13 +47,14 @@ async fn a_page_gives_keys_as_they_are_and_tags_without_quotes() {
     let body = "<ListBucketResult><IsTruncated>true</IsTruncated>\
         <NextContinuationToken>more</NextContinuationToken><EncodingType>url</EncodingType>\
         <Contents><Key>y/a+b%25%27%E5%B9%B4.csv</Key><ETag>&quot;e1&quot;</ETag><Size>7</Size>\
-        </Contents><Contents><Key>y/b.csv</Key><ETag>\"e2-3\"</ETag><Size>5368709120</Size>\
+        <LastModified>2026-03-01T03:00:00.000Z</LastModified></Contents><Contents><Key>y/b.csv</Key><ETag>\"e2-3\"</ETag><Size>5368709120</Size>\
         </Contents></ListBucketResult>";
     let (source, _) = source([answer(200, &[], body)]);
     let page = source.list("y/", None).await.unwrap();
     assert_eq!(page.next.as_deref(), Some("more"));
     let [first, second] = page.objects.as_slice() else { panic!("two objects") };
     assert_eq!((first.key.as_str(), first.etag.as_str(), first.size), ("y/a b%'年.csv", "e1", 7));
+    assert_eq!((first.last_modified, second.last_modified), (Some(1_772_334_000), None));
     assert_eq!((second.etag.as_str(), second.size), ("e2-3", 5_368_709_120));
 }
 

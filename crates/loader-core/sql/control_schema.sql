@@ -167,6 +167,21 @@ create table if not exists loader.kept_partition (
     kept_at             timestamptz not null default clock_timestamp()
 );
 
+-- Since 0.3: replays.
+
+alter table loader.run
+    drop constraint if exists run_kind_check,
+    add constraint run_kind_check check (kind in ('load', 'rollback', 'replay')),
+    -- The run whose rejected rows a replay has loaded.
+    add column if not exists replay_of text;
+
+alter table loader.rejected_row
+    -- The replay that has loaded the row, and when; null for as long as it is a reject.
+    add column if not exists replayed_by text,
+    add column if not exists replayed_at timestamptz,
+    -- The last replay that has tried it and was refused.
+    add column if not exists tried_by text;
+
 -- Since 0.3.
 
 alter table loader.rejected_row

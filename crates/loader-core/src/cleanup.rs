@@ -23,6 +23,13 @@ const DROP_TIMEOUT_MS: u64 = 5_000;
 /// The longest wait before a new plan.
 const MAX_WAIT_SECONDS: u32 = 60;
 
+/// How long a delivery is given where its definition names no time; the second wait is
+/// twice as long, and so on.
+const DELIVERY_WAIT_SECONDS: u32 = 300;
+
+/// The longest wait for a delivery: the table's lease does not outlast a longer one.
+const MAX_DELIVERY_WAIT_SECONDS: u32 = 900;
+
 /// A failure as people and machines are told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -92,14 +99,16 @@ pub async fn clean_up(client: &mut Client, caught: &Caught) -> Result<Outcome> {
     let failed = run::record_failure(client, &current.run_id, &error, &caught.failed_state).await?;
     outcome.attempt = failed;
     let totals = ledger::totals(client, &current.run_id).await?;
-    if current.state == RunState::Loading
+    // A delivery may be waited for before there are columns, too: those of an inferred
+    // table come out of it.
+    let waits = error.name == ErrorName::DeliveryIncomplete && current.state == RunState::Preparing;
+    if (current.state == RunState::Loading || waits)
         && current.kind == RunKind::Load
         && failed < current.max_attempts
         && is_worth_a_new_plan(&error, &totals)
     {
         outcome.retry = true;
-        outcome.wait_seconds =
-            (5_u32 << u32::try_from(failed.clamp(1, 8) - 1).unwrap_or(0)).min(MAX_WAIT_SECONDS);
+        outcome.wait_seconds = wait_seconds(&error, &current, failed);
         return Ok(outcome);
     }
     end(client, &current, totals.loaded > 0).await?;
@@ -135,6 +144,21 @@ async fn end_open(client: &mut Client, current: &Run, error: &Error, failed_stat
     run::record_failure(client, &current.run_id, error, failed_state).await?;
     let loaded = ledger::totals(client, &current.run_id).await?.loaded;
     end(client, current, loaded > 0).await
+}
+
+/// Returns how long to wait before the new plan.
+fn wait_seconds(error: &Error, current: &Run, failed: i32) -> u32 {
+    let failed = u32::try_from(failed.clamp(1, 8)).unwrap_or(1);
+    if error.name != ErrorName::DeliveryIncomplete {
+        return (5_u32 << (failed - 1)).min(MAX_WAIT_SECONDS);
+    }
+    let delivery = current.definition.as_ref().map(|definition| &definition.delivery);
+    let settle = delivery
+        // Nothing else is to be waited for then.
+        .filter(|delivery| delivery.marker.is_none() && delivery.keys.is_none())
+        .and_then(|delivery| delivery.settle_seconds)
+        .map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX));
+    settle.unwrap_or(DELIVERY_WAIT_SECONDS * failed).clamp(1, MAX_DELIVERY_WAIT_SECONDS)
 }
 
 /// Transient errors have had their retries in place; a new plan is one more

@@ -64,6 +64,8 @@ error_names! {
     ObjectChanged => Replan,
     /// An object that was planned is no longer there.
     ObjectMissing => Replan,
+    /// Objects of the delivery, or its marker, are not there yet, or too young.
+    DeliveryIncomplete => Replan,
     /// Listed objects have no outcome in the ledger.
     Unreconciled => Replan,
     /// More objects failed than the definition tolerates.

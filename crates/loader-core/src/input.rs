@@ -1,12 +1,14 @@
 //! The execution input: what a person or a schedule asks for.
 
 mod group;
+mod rejected;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::group::{GroupInput, GroupRun};
 pub(crate) use self::group::{is_named_by, named_tables};
+pub use self::rejected::RejectsInput;
 use crate::definition::TableDefinition;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
@@ -18,6 +20,8 @@ const MOST_ATTEMPTS: u64 = 20;
 const MOST_CONCURRENCY: u64 = 1000;
 
 const FIELDS: &[&str] = &["table", "prefix", "definition", "max_concurrency", "max_attempts", "allow_empty"];
+/// What asks for a report of what a load would do, and for nothing else.
+const DRY_RUN: &str = "dry_run";
 /// What the state machine adds for the tables of a group; nobody else should.
 const GROUP: &str = "group";
 /// The longest name of an execution.
@@ -30,6 +34,12 @@ pub enum Input {
     Table(Box<ExecutionInput>),
     /// Tables that are published together.
     Group(GroupInput),
+    /// One table, of which nothing is loaded.
+    DryRun(Box<ExecutionInput>),
+    /// The rejected rows of a run, which are to be loaded.
+    Replay(RejectsInput),
+    /// The rejected rows of a run, which are to be written into a file.
+    ExportRejects(RejectsInput),
 }
 
 /// A valid execution input for one table.
@@ -65,11 +75,41 @@ impl Input {
     /// # Errors
     /// `InvalidInput`, naming the field.
     pub fn parse(value: &Value) -> Result<Self> {
-        let fields = object(value).map_err(invalid)?;
+        object(value).and_then(Self::of).map_err(invalid)
+    }
+
+    fn of(fields: &Map<String, Value>) -> Checked<Self> {
         if fields.contains_key("tables") {
-            return group::parse(fields).map(Self::Group).map_err(invalid);
+            return group::parse(fields).map(Self::Group);
         }
-        one_table(fields).map(|input| Self::Table(Box::new(input))).map_err(invalid)
+        let given = |field: &str| fields.get(field).is_some_and(|value| !value.is_null());
+        if given(rejected::REPLAY) {
+            return rejected::parse(fields, rejected::REPLAY).map(Self::Replay);
+        }
+        if given(rejected::EXPORT) {
+            return rejected::parse(fields, rejected::EXPORT).map(Self::ExportRejects);
+        }
+        let is_dry = boolean(fields, DRY_RUN)?.unwrap_or(false);
+        let mut fields = fields.clone();
+        fields.retain(|field, _| ![DRY_RUN, rejected::REPLAY, rejected::EXPORT].contains(&field.as_str()));
+        if is_dry && fields.contains_key(GROUP) {
+            return Err(format!("the field `{GROUP}` can't stand beside `{DRY_RUN}`"));
+        }
+        let input = Box::new(one_table(&fields)?);
+        Ok(if is_dry { Self::DryRun(input) } else { Self::Table(input) })
+    }
+
+    /// Returns the error for an input that another step is made for.
+    #[must_use]
+    pub fn misplaced(&self) -> Error {
+        let what = match self {
+            Self::Table(_) => "it asks for a load of a table",
+            Self::Group(_) => "it asks for a load of tables",
+            Self::DryRun(_) => "it asks for a dry run",
+            Self::Replay(_) => "it asks for a replay",
+            Self::ExportRejects(_) => "it asks for rejected rows",
+        };
+        invalid(format!("{what}, which another step does; start the state machine with it"))
     }
 }
 
@@ -98,16 +138,13 @@ fn one_table(fields: &Map<String, Value>) -> Checked<ExecutionInput> {
     }
     if let Some(unknown) = fields.keys().find(|field| !FIELDS.contains(&field.as_str()) && *field != GROUP) {
         return Err(format!(
-            "unknown field `{unknown}`; the fields are {}, or `tables` alone",
-            FIELDS.join(", ")
+            "unknown field `{unknown}`; the fields are {}, {DRY_RUN}, or `tables` alone, or `table` with `{}` or `{}`",
+            FIELDS.join(", "),
+            rejected::REPLAY,
+            rejected::EXPORT
         ));
     }
-    let table = match fields.get("table") {
-        None => return Err("the field `table` is missing".to_owned()),
-        Some(Value::String(name)) => Identifier::try_from(name.clone())
-            .map_err(|error| format!("the field `table` is no table name: {error}"))?,
-        Some(other) => return Err(wrong("table", other, "a string")),
-    };
+    let table = table(fields)?;
     let mut definition = definition(fields)?;
     if let Some(prefix) = string(fields, "prefix")? {
         definition.prefix = Some(prefix);
@@ -131,6 +168,15 @@ fn one_table(fields: &Map<String, Value>) -> Checked<ExecutionInput> {
         max_attempts: count(fields, "max_attempts", MOST_ATTEMPTS)?,
         group,
     })
+}
+
+fn table(fields: &Map<String, Value>) -> Checked<Identifier> {
+    match fields.get("table") {
+        None => Err("the field `table` is missing".to_owned()),
+        Some(Value::String(name)) => Identifier::try_from(name.clone())
+            .map_err(|error| format!("the field `table` is no table name: {error}")),
+        Some(other) => Err(wrong("table", other, "a string")),
+    }
 }
 
 fn definition(fields: &Map<String, Value>) -> Checked<TableDefinition> {
@@ -225,6 +271,48 @@ mod tests {
         assert_eq!(input.definition.allow_empty, Some(true));
         assert_eq!(input.definition.max_concurrency, Some(7));
         assert_eq!(input.max_attempts, Some(2));
+    }
+
+    #[test]
+    fn a_dry_run_and_a_replay_are_told_from_a_load() {
+        let parsed = |value: Value| Input::parse(&value).unwrap();
+        for value in [
+            json!({"table": "t"}),
+            json!({"table": "t", "dry_run": false}),
+            json!({"table": "t", "dry_run": null, "replay": null}),
+        ] {
+            assert!(matches!(parsed(value.clone()), Input::Table(_)), "{value}");
+        }
+        let Input::DryRun(input) = parsed(json!({"table": "t", "dry_run": true, "prefix": "x/"})) else {
+            panic!("a dry run")
+        };
+        assert_eq!(input.definition.prefix.as_deref(), Some("x/"));
+        let Input::Replay(input) = parsed(json!({"table": "t", "replay": "run 1"})) else {
+            panic!("a replay")
+        };
+        assert_eq!((input.table.as_str(), input.of_run.as_str()), ("t", "run 1"));
+        assert!(matches!(parsed(json!({"table": "t", "export_rejects": "r"})), Input::ExportRejects(_)));
+    }
+
+    #[test]
+    fn a_dry_run_or_a_replay_that_is_none_is_refused() {
+        for (value, part) in [
+            (json!({"table": "t", "dry_run": "true"}), "`dry_run` is a string but must be true or false"),
+            (json!({"table": "t", "dry_run": true, "group": "g"}), "`group` can't stand beside `dry_run`"),
+            (json!({"table": "t", "replay": 7}), "`replay` is 7 but must be the id of a run"),
+            (json!({"table": "t", "replay": "a/b"}), "`replay` is no id of a run"),
+            (json!({"table": "t", "replay": ""}), "`replay` is no id of a run"),
+            (json!({"table": "t", "replay": "r", "prefix": "x/"}), "`prefix` can't stand beside `replay`"),
+            (json!({"table": "t", "replay": "r", "dry_run": true}), "`dry_run` can't stand beside `replay`"),
+            (json!({"replay": "r"}), "`table` is missing"),
+            (json!({"tables": [{"table": "t", "dry_run": true}]}), "of one table"),
+            (json!({"tables": [{"table": "t", "replay": "r"}]}), "of one table"),
+            (json!({"table": "t", "tabel": "x"}), "`table` with `replay` or `export_rejects`"),
+        ] {
+            let error = Input::parse(&value).unwrap_err();
+            assert_eq!(error.name, ErrorName::InvalidInput);
+            assert!(error.message.contains(part), "{value}: {error}");
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! A run goes through these steps, one module each: [`prepare`], [`plan`],
 //! [`import`], [`build`], [`publish`], and after a failure [`cleanup`]; [`rollback`]
-//! takes a publish back; [`report`] tells people. They work on the control tables, the staging and the live table
+//! takes a publish back, [`dry_run`] says what a load would do, [`replay`] loads what one has refused; [`report`]
+//! tells people. They work on the control tables, the staging and the live table
 //! ([`database`]), on the objects of a [`source`], as the table's [`definition`]
 //! says.
 
@@ -11,6 +12,7 @@ mod catalog;
 pub mod cleanup;
 pub mod database;
 pub mod definition;
+pub mod dry_run;
 pub mod error;
 pub mod gate;
 pub mod identifier;
@@ -20,6 +22,7 @@ pub mod plan;
 pub mod prepare;
 pub mod publish;
 pub mod record;
+pub mod replay;
 pub mod report;
 pub mod rollback;
 pub mod sniff;

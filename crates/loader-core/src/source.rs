@@ -23,6 +23,10 @@ pub struct ObjectVersion {
     /// The version id, where the bucket is versioned and it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
+    /// When it was written, in seconds since 1970. Only a listing knows it: it is no
+    /// part of the version, and not in a plan.
+    #[serde(skip)]
+    pub last_modified: Option<i64>,
 }
 
 /// One page of a listing.

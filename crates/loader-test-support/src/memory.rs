@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use loader_core::source::{
 struct Stored {
     bytes: Bytes,
     etag: String,
+    last_modified: i64,
     content_encoding: Option<String>,
     /// The next reads break off after so many bytes.
     breaks: Vec<usize>,
@@ -59,11 +61,18 @@ impl MemorySource {
         let stored = Stored {
             bytes: bytes.into(),
             etag: format!("etag-{}", *puts),
+            last_modified: now(),
             content_encoding: content_encoding.map(ToOwned::to_owned),
             breaks: Vec::new(),
             repeated: None,
         };
         self.objects.lock().expect("no panic before").insert(key.to_owned(), stored);
+    }
+
+    /// Lets an object have been written so many seconds ago.
+    pub fn age(&self, key: &str, seconds: i64) {
+        let mut objects = self.objects.lock().expect("no panic before");
+        objects.get_mut(key).expect("the object").last_modified = now() - seconds;
     }
 
     /// Puts an object that goes on with the same chunk over and over.
@@ -98,6 +107,11 @@ impl MemorySource {
     }
 }
 
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    i64::try_from(since.as_secs()).expect("a while to go")
+}
+
 fn head(stored: &Stored) -> ObjectHead {
     ObjectHead {
         etag: stored.etag.clone(),
@@ -128,6 +142,7 @@ impl ObjectSource for MemorySource {
                 etag: stored.etag.clone(),
                 size: stored.bytes.len() as u64,
                 version_id: None,
+                last_modified: Some(stored.last_modified),
             });
         let page: Vec<_> = found.by_ref().take(self.page).collect();
         let next = found.next().and(page.last()).map(|object| object.key.clone());

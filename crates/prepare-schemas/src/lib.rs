@@ -41,16 +41,19 @@ pub struct Answer {
 /// Those of [`Input::parse`], [`prepare`] and [`prepare_group`].
 pub async fn handle(state: &mut State, event: PrepareEvent, _deadline: Deadline) -> Result<Answer> {
     let input = Input::parse(&event.input)?;
-    let client = state.database.client().await?;
     match input {
         Input::Table(input) => {
+            let client = state.database.client().await?;
             let (source, work) = (state.source.as_ref(), state.work.as_ref());
             let prepared = prepare(client, source, work, &input, &event.execution, &state.settings).await?;
             Ok(Answer { prepared: Some(prepared), tables: Vec::new() })
         }
         Input::Group(input) => {
+            let client = state.database.client().await?;
             let group = prepare_group(client, &input, &event.execution).await?;
             Ok(Answer { prepared: None, tables: group.tables })
         }
+        // The state machine has sent it elsewhere.
+        other => Err(other.misplaced()),
     }
 }

@@ -1,6 +1,6 @@
 //! The schemas and control tables that the loader keeps in the database.
 
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Transaction};
 
 use super::failure::failure;
 use crate::error::Result;
@@ -51,6 +51,17 @@ pub async fn ensure(client: &mut Client) -> Result<()> {
     let doing = "creating the loader's schemas";
     let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
     transaction.batch_execute(CREATION_LOCK).await.map_err(|error| failure(doing, &error))?;
+    ensure_within(&transaction).await?;
+    transaction.commit().await.map_err(|error| failure(doing, &error))
+}
+
+/// Creates what is not there yet, as a part of a transaction: it is there until that is
+/// rolled back.
+///
+/// # Errors
+/// `DatabaseRejected` when the role may not create schemas.
+pub(crate) async fn ensure_within(transaction: &Transaction<'_>) -> Result<()> {
+    let doing = "creating the loader's schemas";
     // Read first: a role that may not create anything can still run once somebody
     // else has created the schemas.
     let complete: bool = transaction
@@ -58,7 +69,9 @@ pub async fn ensure(client: &mut Client) -> Result<()> {
             "select to_regclass('loader.kept_partition') is not null
                 and to_regproc('loader.judge_columns') is not null
                 and to_regnamespace('dataimport') is not null
-                and to_regnamespace('databackup') is not null",
+                and to_regnamespace('databackup') is not null
+                and exists (select 1 from pg_attribute
+                             where attrelid = to_regclass('loader.rejected_row') and attname = 'replayed_by')",
             &[],
         )
         .await
@@ -69,5 +82,5 @@ pub async fn ensure(client: &mut Client) -> Result<()> {
             transaction.batch_execute(statements).await.map_err(|error| failure(doing, &error))?;
         }
     }
-    transaction.commit().await.map_err(|error| failure(doing, &error))
+    Ok(())
 }

@@ -23,6 +23,8 @@ pub enum RunKind {
     Load,
     /// It puts an earlier version back.
     Rollback,
+    /// It adds the rejected rows of a load.
+    Replay,
 }
 
 impl RunKind {
@@ -32,6 +34,7 @@ impl RunKind {
         match self {
             Self::Load => "load",
             Self::Rollback => "rollback",
+            Self::Replay => "replay",
         }
     }
 
@@ -43,6 +46,7 @@ impl RunKind {
         match text {
             "load" => Ok(Self::Load),
             "rollback" => Ok(Self::Rollback),
+            "replay" => Ok(Self::Replay),
             other => Err(Error::new(ErrorName::Internal, format!("loader.run has the unknown kind {other}"))),
         }
     }

@@ -1,5 +1,7 @@
 //! Which of the listed objects are loaded, and why the others are not.
 
+use std::collections::HashSet;
+
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::ResolvedDefinition;
@@ -9,6 +11,10 @@ use crate::source::ObjectVersion;
 /// Decides for each listed object whether it is loaded.
 pub struct Selection {
     prefix: String,
+    /// The whole key of the delivery's marker.
+    marker: Option<String>,
+    /// The whole keys of the delivery, where it has a list.
+    keys: Option<HashSet<String>>,
     include: Vec<GlobMatcher>,
     exclude: Vec<(String, GlobMatcher)>,
 }
@@ -19,8 +25,11 @@ impl Selection {
     /// # Errors
     /// `InvalidDefinition` for a pattern that is none.
     pub fn new(definition: &ResolvedDefinition) -> Result<Self> {
+        let below = |name: &String| format!("{}{name}", definition.prefix);
         Ok(Self {
             prefix: definition.prefix.clone(),
+            marker: definition.delivery.marker.as_ref().map(below),
+            keys: definition.delivery.keys.as_ref().map(|keys| keys.iter().map(below).collect()),
             include: definition.include.iter().map(|pattern| matcher(pattern)).collect::<Result<_>>()?,
             exclude: definition
                 .exclude
@@ -38,6 +47,14 @@ impl Selection {
         if object.size == 0 {
             let what = if object.key.ends_with('/') { "a folder marker" } else { "an empty object" };
             return Some(format!("{what}: it has no bytes"));
+        }
+        if self.marker.as_ref() == Some(&object.key) {
+            return Some("it is the delivery's marker".to_owned());
+        }
+        // Whoever names an object wants it, whatever its name begins with.
+        if let Some(keys) = &self.keys {
+            return (!keys.contains(&object.key))
+                .then(|| "it is not among the keys of the delivery".to_owned());
         }
         // The convention of Hive and Spark, for `_SUCCESS`, `.crc` and the like.
         if name.starts_with('_') || name.starts_with('.') {
@@ -109,7 +126,13 @@ mod tests {
     }
 
     fn object(key: &str, size: u64) -> ObjectVersion {
-        ObjectVersion { key: key.to_owned(), etag: "e".to_owned(), size, version_id: None }
+        ObjectVersion {
+            key: key.to_owned(),
+            etag: "e".to_owned(),
+            size,
+            version_id: None,
+            last_modified: None,
+        }
     }
 
     #[test]

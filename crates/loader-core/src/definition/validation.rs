@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use serde_json::Value;
+
 use super::drift::{Metadata, UnknownColumns};
 use super::values::ColumnValues;
 use super::{ColumnDefinition, TableDefinition, gates, invalid, selection};
@@ -28,11 +30,15 @@ impl TableDefinition {
                 return Err(invalid("the field `prefix` starts with `/`: keys in S3 do not".to_owned()));
             }
         }
+        self.check_nuls()?;
         for pattern in self.include.iter().chain(&self.exclude).flatten() {
             selection::check_pattern(pattern)?;
         }
         if let Some(dialect) = &self.dialect {
             dialect.complete()?;
+        }
+        if let Some(delivery) = &self.delivery {
+            delivery.validate()?;
         }
         if self.max_concurrency == Some(0) {
             return Err(invalid("the field `max_concurrency` is 0 but must be at least 1".to_owned()));
@@ -55,6 +61,18 @@ impl TableDefinition {
         match &self.key {
             Some(key) => gates::check_columns("key", key, known.as_ref()),
             None => Ok(()),
+        }
+    }
+
+    /// Refuses what the database can't store with the run: JSON has a NUL, `jsonb` not.
+    fn check_nuls(&self) -> Result<()> {
+        let written = serde_json::to_value(self)
+            .map_err(|error| invalid(format!("the definition can't be written: {error}")))?;
+        match find_nul(&written) {
+            None => Ok(()),
+            Some(path) => Err(invalid(format!(
+                "the field `{path}` holds a NUL character, which can't be stored; an empty text says that there is no such sign"
+            ))),
         }
     }
 
@@ -137,6 +155,19 @@ impl TableDefinition {
 
 /// Checks what is said of all columns: each takes what is for its type, so all kinds of
 /// rules may stand together.
+/// Finds the first text with a NUL, and says where it is.
+fn find_nul(value: &Value) -> Option<String> {
+    let below = |name: String, value: &Value| {
+        find_nul(value).map(|path| if path.is_empty() { name } else { format!("{name}.{path}") })
+    };
+    match value {
+        Value::String(text) => text.contains('\0').then(String::new),
+        Value::Array(values) => (1..).zip(values).find_map(|(at, value)| below(at.to_string(), value)),
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| below(name.clone(), value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
 fn check_for_all(values: &ColumnValues) -> Result<()> {
     if values.header.is_some() {
         return Err(invalid("the field `values` can't give all columns one header".to_owned()));
@@ -210,6 +241,7 @@ mod tests {
             "key_parts = [\"year\"]\n[values.year]\nsql = \"value\"",
             "[values.\"*\"]\nheader = \"x\"",
             "[values.\"*\"]\nformat = \"%Q\"",
+            "[dialect]\nnull = [\"NA\", \"\\u0000\"]",
         ]
         .map(|text| {
             let (fields, values) = text.split_at(

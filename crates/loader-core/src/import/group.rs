@@ -164,7 +164,8 @@ pub(super) async fn load(
         loaded: Vec::new(),
         failed: Vec::new(),
     };
-    load.all(&mine).await?;
+    // On the heap: futures within futures get too deep for the compiler otherwise.
+    Box::pin(load.all(&mine)).await?;
     let (loaded, failed) = (load.loaded, load.failed);
 
     let failed_keys: Vec<&str> = failed.iter().map(|failed: &Failed| failed.object.key.as_str()).collect();
@@ -233,7 +234,7 @@ impl Load<'_> {
 
     async fn rows(&mut self, object: &ObjectVersion, opened: RowsObject) -> Result<(), GroupError> {
         self.finish_copy().await?;
-        self.lane.load(object, opened).await
+        Box::pin(self.lane.load(object, opened)).await
     }
 
     async fn stream(&mut self, object: &ObjectVersion, mut streamed: Streamed) -> Result<(), GroupError> {

@@ -1,6 +1,7 @@
 //! Loads the objects of a batch into the staging table, each exactly once.
 
 mod aws_s3;
+pub(crate) mod check;
 mod copy;
 mod group;
 mod open;

@@ -9,8 +9,8 @@ use futures_util::{StreamExt, stream};
 
 use super::rows::RowsObject;
 use crate::database::rejects::{Reject, kept_text};
+use crate::definition::dialect::Format;
 use crate::definition::dialect::copy::CopyDialect;
-use crate::definition::dialect::{Dialect, Format};
 use crate::definition::drift::MissingColumns;
 use crate::definition::rejects::OnReject;
 use crate::definition::{EngineChoice, ResolvedDefinition};
@@ -180,10 +180,10 @@ impl Opener {
         self.definition.rejects.on_reject == OnReject::Keep
     }
 
-    async fn rows(&self, object: &ObjectVersion, reason: &str) -> Result<RowsObject> {
+    pub(super) async fn rows(&self, object: &ObjectVersion, reason: &str) -> Result<RowsObject> {
         let open = self.source.open(object, None).await?;
         let (ahead, rest) = read_ahead(unpack_wide(open.body).await?.body).await?;
-        let (dialect, reason) = self.dialect_of(object, &ahead, reason)?;
+        let (Sniffed { dialect, found, doubts }, reason) = self.dialect_of(object, &ahead, reason)?;
         let body = stream::iter(ahead.into_iter().map(Ok)).chain(rest);
         let mut parser = Parser::new(Box::pin(body), &dialect)?;
         let header = parser.header().await?;
@@ -201,7 +201,7 @@ impl Opener {
         if !is_named {
             parser.set_width(mapping.width);
         }
-        Ok(RowsObject { mapping: Arc::new(mapping), header, dialect, reason, parser, first })
+        Ok(RowsObject { mapping: Arc::new(mapping), header, dialect, found, doubts, reason, parser, first })
     }
 
     /// Returns the dialect of an object, and why it is read so: what was found out, and
@@ -211,10 +211,11 @@ impl Opener {
         object: &ObjectVersion,
         ahead: &VecDeque<Bytes>,
         reason: &str,
-    ) -> Result<(Dialect, String)> {
+    ) -> Result<(Sniffed, String)> {
         let written = &self.definition.dialect;
         if !written.is_sniffed() {
-            return Ok((written.complete()?, reason.to_owned()));
+            let dialect = written.complete()?;
+            return Ok((Sniffed { dialect, found: Vec::new(), doubts: Vec::new() }, reason.to_owned()));
         }
         let sample: Vec<u8> = ahead.iter().flatten().copied().collect();
         let columns: Vec<&str> = self
@@ -223,8 +224,8 @@ impl Opener {
             .iter()
             .map(|column| column.header.as_deref().unwrap_or(column.name.as_str()))
             .collect();
-        let Sniffed { dialect, found, doubts } =
-            sniff(&sample, sample.len() < READ_AHEAD_BYTES, written, &columns)?;
+        let sniffed = sniff(&sample, sample.len() < READ_AHEAD_BYTES, written, &columns)?;
+        let Sniffed { found, doubts, .. } = &sniffed;
         let mut reason = format!("{reason}; found: {}", found.join(", "));
         if !doubts.is_empty() {
             tracing::warn!(
@@ -234,7 +235,7 @@ impl Opener {
             );
             reason = format!("{reason}; in doubt: {}", doubts.join("; "));
         }
-        Ok((dialect, reason))
+        Ok((sniffed, reason))
     }
 
     /// Finds the row that an object failed on. The object is read again up to there; if

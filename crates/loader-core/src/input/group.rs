@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Checked, Execution, GROUP, LONGEST_NAME, invalid, kind, one_table, wrong};
+use super::rejected::{EXPORT, REPLAY};
+use super::{Checked, DRY_RUN, Execution, GROUP, LONGEST_NAME, invalid, kind, one_table, wrong};
 use crate::error::Result;
 use crate::identifier::Identifier;
 
@@ -118,6 +119,11 @@ fn member(value: &Value) -> Checked<(Identifier, Map<String, Value>)> {
     if fields.contains_key("tables") || fields.contains_key(GROUP) {
         return Err("there is no group within a group".to_owned());
     }
+    for field in [DRY_RUN, REPLAY, EXPORT] {
+        if fields.contains_key(field) {
+            return Err(format!("`{field}` is of one table; start it by itself"));
+        }
+    }
     Ok((one_table(&fields)?.table, fields))
 }
 
@@ -138,7 +144,7 @@ mod tests {
     fn group(value: &Value) -> GroupInput {
         match Input::parse(value).unwrap() {
             Input::Group(group) => group,
-            Input::Table(_) => panic!("{value} is a group"),
+            _ => panic!("{value} is a group"),
         }
     }
 

@@ -94,7 +94,13 @@ mod tests {
     use super::*;
 
     fn object(n: usize, size: u64) -> ObjectVersion {
-        ObjectVersion { key: format!("t/{n:05}.csv"), etag: "e".repeat(32), size, version_id: None }
+        ObjectVersion {
+            key: format!("t/{n:05}.csv"),
+            etag: "e".repeat(32),
+            size,
+            version_id: None,
+            last_modified: None,
+        }
     }
 
     fn bounds() -> BatchBounds {
@@ -131,6 +137,7 @@ mod tests {
                 etag: "e".into(),
                 size: 1,
                 version_id: None,
+                last_modified: None,
             })
             .collect();
         let bounds =

@@ -1,6 +1,7 @@
 //! Lists the objects of a run and plans them into batches.
 
 pub mod batching;
+pub(crate) mod settled;
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 
 use self::batching::{Batch, BatchBounds, cut};
+use self::settled::Arrival;
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::database::run::Planned;
@@ -94,7 +96,7 @@ pub struct Plan {
 /// and Lambdas that still work on that one write nothing.
 ///
 /// # Errors
-/// `NoObjects`; `LeaseLost`/`TableBusy` when another run has the table;
+/// `NoObjects`; `DeliveryIncomplete`; `LeaseLost`/`TableBusy` when another run has the table;
 /// those of the source and of the database.
 pub async fn plan(
     client: &mut Client,
@@ -242,12 +244,13 @@ struct Listing<'a> {
 impl Listing<'_> {
     async fn write(&mut self, mut writer: Box<dyn WorkWriter>) -> Result<Found> {
         let mut found = Found::default();
+        let mut arrival = Arrival::new(self.definition);
         let mut window = Vec::new();
         let mut continuation = None;
         loop {
             let page = self.source.list(&self.definition.prefix, continuation).await?;
             found.planned.objects_listed += page.objects.len() as u64;
-            self.sort_out(page.objects, &mut found, &mut window).await?;
+            self.sort_out(page.objects, &mut found, &mut arrival, &mut window).await?;
             if window.len() >= WINDOW {
                 self.cut(std::mem::take(&mut window), &mut found, writer.as_mut()).await?;
             }
@@ -256,6 +259,8 @@ impl Listing<'_> {
                 break;
             }
         }
+        // Before anything follows from what is there and what is not.
+        arrival.check(&*self.client).await?;
         self.cut(window, &mut found, writer.as_mut()).await?;
         writer.finish().await?;
         Ok(found)
@@ -266,11 +271,14 @@ impl Listing<'_> {
         &self,
         objects: Vec<ObjectVersion>,
         found: &mut Found,
+        arrival: &mut Arrival<'_>,
         window: &mut Vec<ObjectVersion>,
     ) -> Result<()> {
         let (mut skipped, mut wanted) = (Vec::new(), Vec::new());
         for object in objects {
-            match self.selection.skip_reason(&object) {
+            let reason = self.selection.skip_reason(&object);
+            arrival.saw(&object, reason.is_none());
+            match reason {
                 Some(reason) => skipped.push((object, reason)),
                 None => wanted.push(object),
             }

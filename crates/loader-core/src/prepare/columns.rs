@@ -54,7 +54,7 @@ pub(super) async fn find(
     if live_exists {
         return Ok(Origin::Live { digest: live::digest(client, table).await? });
     }
-    let mut columns = infer_columns::infer(source, asked).await?;
+    let mut columns = infer_columns::infer(client, source, asked).await?;
     for column in &mut columns {
         let values = asked.written.values.as_ref().and_then(|values| values.get(column.name.as_str()));
         // How the texts are written says what they are, where they are no type as they are.

@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 use futures_util::stream;
+use tokio_postgres::Client;
 
 use super::columns::Asked;
-use super::infer_columns::{beginning, candidates, spread, unpacked};
+use super::infer_columns::{beginning, candidates, spread, unpacked, unresolved};
 use crate::definition::drift::UnknownColumns;
 use crate::error::{Class, Result};
+use crate::plan::settled;
 use crate::record::parsed::Parsed;
 use crate::record::parser::Parser;
 use crate::sniff::sniff;
@@ -27,12 +29,14 @@ pub(super) struct Header {
 /// An object that can't be read has none: its load says why.
 ///
 /// # Errors
-/// Those of the source.
-pub(super) async fn read(source: &dyn ObjectSource, asked: &Asked) -> Result<Vec<Header>> {
+/// `DeliveryIncomplete`; those of the source.
+pub(super) async fn read(client: &Client, source: &dyn ObjectSource, asked: &Asked) -> Result<Vec<Header>> {
     let adds = asked.written.unknown_columns == Some(UnknownColumns::Add);
     if !adds && !asked.written.has_expressions() {
         return Ok(Vec::new());
     }
+    // What is half there may lack a column.
+    settled::check(client, source, &unresolved(asked)).await?;
     let candidates = candidates(source, asked).await?;
     let mut headers: Vec<Header> = Vec::new();
     for object in spread(&candidates) {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use tokio_postgres::Client;
 
 use super::columns::Asked;
 use crate::definition::dialect::{Dialect, Written};
@@ -11,6 +12,7 @@ use crate::definition::infer::Inference;
 use crate::definition::selection::Selection;
 use crate::definition::{ColumnDefinition, ColumnsFrom, ResolvedDefinition};
 use crate::error::{Error, ErrorName, Result};
+use crate::plan::settled;
 use crate::record::parsed::Parsed;
 use crate::record::parser::Parser;
 use crate::record::unpack::{unpack, unpack_wide};
@@ -33,9 +35,15 @@ const SAMPLED_RECORDS: usize = 2_000;
 /// Infers the columns from objects spread over the listing.
 ///
 /// # Errors
-/// `NoObjects` when there is nothing to look into; those of the source,
+/// `NoObjects` when there is nothing to look into; `DeliveryIncomplete`; those of the source,
 /// `HeaderMismatch`, `UnsupportedFormat`.
-pub(super) async fn infer(source: &dyn ObjectSource, asked: &Asked) -> Result<Vec<ColumnDefinition>> {
+pub(super) async fn infer(
+    client: &Client,
+    source: &dyn ObjectSource,
+    asked: &Asked,
+) -> Result<Vec<ColumnDefinition>> {
+    // What is half there says half of what the table is.
+    settled::check(client, source, &unresolved(asked)).await?;
     let candidates = candidates(source, asked).await?;
     let values = asked.written.values.clone().unwrap_or_default();
     let mut inference = Inference::new(&asked.dialect.complete()?).with_values(values);
@@ -213,6 +221,7 @@ mod tests {
                 etag: String::new(),
                 size: at as u64,
                 version_id: None,
+                last_modified: None,
             })
             .collect()
     }

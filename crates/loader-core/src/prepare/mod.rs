@@ -8,6 +8,7 @@ mod expressions;
 mod group;
 mod headers;
 mod infer_columns;
+mod rehearsal;
 mod stage;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use serde_json::Value;
 use tokio_postgres::Client;
 
 pub use self::group::{PreparedGroup, prepare_group};
+pub(crate) use self::rehearsal::{Rehearsal, Staged, rehearse};
 pub(crate) use self::stage::KEPT_DAYS;
 use crate::database::run::{NewRun, Run, RunKind};
 use crate::database::{control_schema, live, run};
@@ -92,21 +94,32 @@ pub async fn prepare(
             resumed_from: None,
         });
     }
+    let asked = ask(client, source, work, input, settings.engine).await?;
+    let origin = columns::find(client, source, &current.table, &asked).await?;
+    let headers = headers::read(client, source, &asked).await?;
+    stage::stage(client, &current, &asked, &origin, &headers).await
+}
+
+/// Puts together what the input and the table's definition ask for.
+async fn ask(
+    client: &Client,
+    source: &dyn ObjectSource,
+    work: &dyn WorkStore,
+    input: &ExecutionInput,
+    engine: EngineChoice,
+) -> Result<columns::Asked> {
     let written = written_definition(work, input).await?;
-    let engine = written.engine.unwrap_or(settings.engine);
+    let engine = written.engine.unwrap_or(engine);
     if engine == EngineChoice::AwsS3 && !is_installed(client).await? {
         return Err(extension_missing());
     }
-    let asked = columns::Asked {
+    Ok(columns::Asked {
         bucket: source.bucket().to_owned(),
-        prefix: folder(written.prefix.as_deref().unwrap_or(current.table.as_str())),
+        prefix: folder(written.prefix.as_deref().unwrap_or(input.table.as_str())),
         dialect: written.dialect.clone().unwrap_or_default(),
         engine,
         written,
-    };
-    let origin = columns::find(client, source, &current.table, &asked).await?;
-    let headers = headers::read(source, &asked).await?;
-    stage::stage(client, &current, &asked, &origin, &headers).await
+    })
 }
 
 async fn register(

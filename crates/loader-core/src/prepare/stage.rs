@@ -46,24 +46,13 @@ pub(super) async fn stage(
     if let (Some(staging), Some(definition)) = (&found.staging, &found.definition) {
         return Ok(prepared(current, staging, definition.columns_from, None));
     }
-    // Before anything is loaded: what can't be published is refused now.
-    let foreseen =
-        foresee(&transaction, &current.table, asked.written.strategy, asked.written.key.as_deref()).await?;
+    let (definition, foreseen) = make(&transaction, current, &name, asked, origin, headers).await?;
     tracing::info!(
         run.id = current.run_id,
         strategy = foreseen.0.as_str(),
         why = foreseen.1,
         "how it will be published"
     );
-    create(&transaction, current, &name, origin, foreseen.0).await?;
-    let columns = all_columns(&transaction, current, &name, asked, origin, headers, foreseen.0).await?;
-    let digest = match origin {
-        Origin::Live { digest } => Some(digest.clone()),
-        Origin::Definition { digest, .. } => digest.clone(),
-        Origin::Inferred(_) => None,
-    };
-    let definition = resolved(asked, columns, origin.name(), digest);
-    expressions::check(&transaction, &name, &definition, headers).await?;
     let live = catalog::find(&transaction, &Schema::Live.table(&current.table)).await?;
     repeated::add_marks(&transaction, &Schema::Staging.table(&name), live, &definition).await?;
     let resumed_from = take_over(&transaction, current, &name, &definition).await?;
@@ -79,6 +68,30 @@ pub(super) async fn stage(
     transaction.commit().await.map_err(|error| failure(doing, &error))?;
     drop_leftovers(client, current).await?;
     Ok(prepared(current, &name, definition.columns_from, resumed_from))
+}
+
+/// Makes the staging table and says what is loaded into it, and how it is published.
+pub(super) async fn make(
+    transaction: &Transaction<'_>,
+    current: &Run,
+    name: &Identifier,
+    asked: &Asked,
+    origin: &Origin,
+    headers: &[Header],
+) -> Result<(ResolvedDefinition, (Strategy, String))> {
+    // Before anything is loaded: what can't be published is refused now.
+    let foreseen =
+        foresee(transaction, &current.table, asked.written.strategy, asked.written.key.as_deref()).await?;
+    create(transaction, current, name, origin, foreseen.0).await?;
+    let columns = all_columns(transaction, current, name, asked, origin, headers, foreseen.0).await?;
+    let digest = match origin {
+        Origin::Live { digest } => Some(digest.clone()),
+        Origin::Definition { digest, .. } => digest.clone(),
+        Origin::Inferred(_) => None,
+    };
+    let definition = resolved(asked, columns, origin.name(), digest);
+    expressions::check(transaction, name, &definition, headers).await?;
+    Ok((definition, foreseen))
 }
 
 /// Creates the staging table: in the image of the live table if there is one.

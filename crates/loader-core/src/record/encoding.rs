@@ -99,6 +99,10 @@ const ALIASES: &[(&str, &str)] = &[
 /// Encodings that Postgres does not have, by names that the WHATWG does not, cleaned
 /// likewise. Of UTF-16 without an order, the byte order mark says which it is.
 const OTHERS: &[(&str, &str)] = &[
+    // The WHATWG takes it for Windows-1252.
+    ("ASCII", "US-ASCII"),
+    ("USASCII", "US-ASCII"),
+    ("ANSIX341968", "US-ASCII"),
     ("UTF16", "UTF-16"),
     ("UTF16LE", "UTF-16LE"),
     ("UTF16BE", "UTF-16BE"),

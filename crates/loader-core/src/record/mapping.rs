@@ -5,7 +5,7 @@ mod key_parts;
 use self::key_parts::key_part;
 use super::header::{HeaderColumn, fit, list, mismatch};
 use super::naming::{Found, find_columns};
-use super::parsed::{Fault, Text, Written};
+use super::parsed::{Fault, Parsed, Text, Written};
 use crate::definition::dialect::{Dialect, Format, Ragged};
 use crate::definition::drift::{Filled, Metadata, MissingColumns, UnknownColumns};
 use crate::definition::{ResolvedColumn, ResolvedDefinition};
@@ -29,6 +29,8 @@ pub struct Mapping {
     pub width: Option<usize>,
     least: usize,
     most: usize,
+    /// The cells of the object's header.
+    header: Vec<String>,
 }
 
 /// A column of the table, or of the record that a SQL expression reads.
@@ -80,7 +82,10 @@ impl Mapping {
         };
         let names = header.or(dialect.names.as_deref()).or((!fixed.is_empty()).then_some(fixed.as_slice()));
         match names {
-            Some(names) => Self::by_name(names, dialect, definition, key),
+            Some(names) => {
+                let mapping = Self::by_name(names, dialect, definition, key)?;
+                Ok(Self { header: names.to_vec(), ..mapping })
+            }
             None => Self::by_place(None, dialect, definition, key),
         }
     }
@@ -109,6 +114,21 @@ impl Mapping {
     #[must_use]
     pub fn has_expressions(&self) -> bool {
         self.columns.iter().any(|column| column.from == From::Sql)
+    }
+
+    /// Says what is wrong with a record, as far as its fields alone say it.
+    ///
+    /// Objects that were put together of others have their headers among the rows; in a
+    /// table of texts they would be loaded as rows. One field alone says nothing.
+    #[must_use]
+    pub fn check(&self, record: &Parsed) -> Option<Fault> {
+        let width = record.width();
+        let is_header =
+            || record.fields().zip(&self.header).all(|(field, cell)| field.value.trim() == cell.trim());
+        if width > 1 && width == self.header.len() && is_header() {
+            return Some(Fault::RepeatedHeader);
+        }
+        self.check_width(width)
     }
 
     /// Says what is wrong with a record of so many fields.
@@ -240,7 +260,8 @@ impl Mapping {
             }
         }
         let width = (least == most).then_some(least);
-        Ok(Self { columns, beside, names: names.into_iter().map(Into::into).collect(), width, least, most })
+        let names = names.into_iter().map(Into::into).collect();
+        Ok(Self { columns, beside, names, width, least, most, header: Vec::new() })
     }
 }
 

@@ -55,6 +55,10 @@ pub enum Fault {
     UnterminatedQuote,
     /// Something stands between a closing quote and the delimiter.
     TextAfterQuote,
+    /// A quote stands within a field that is not in quotes.
+    QuoteWithinField,
+    /// It is the header once more.
+    RepeatedHeader,
     /// It is longer than a row can be.
     TooLong,
     /// It has fewer fields than it should.
@@ -76,6 +80,8 @@ impl Fault {
             Self::TooLong => "54000",
             Self::UnterminatedQuote
             | Self::TextAfterQuote
+            | Self::QuoteWithinField
+            | Self::RepeatedHeader
             | Self::TooFewFields
             | Self::TooManyFields
             | Self::MisplacedEnd
@@ -90,6 +96,8 @@ impl Fault {
             Self::Encoding => "the record holds bytes that are no characters of the encoding",
             Self::Nul => "the record holds a NUL character",
             Self::UnterminatedQuote => "a quote in the record does not end",
+            Self::QuoteWithinField => "a quote stands within a field that is not in quotes",
+            Self::RepeatedHeader => "the header stands here once more",
             Self::TextAfterQuote => "text stands between a closing quote and the next delimiter",
             Self::TooLong => "the record is longer than a row can be",
             Self::TooFewFields => "the record has too few fields",

@@ -42,6 +42,7 @@ fn run(number: usize, table: &str, rows: u64) -> RunFacts {
         kept_until: None,
         failure: None,
         failed: Vec::new(),
+        replay: None,
         causes: Vec::new(),
     }
 }

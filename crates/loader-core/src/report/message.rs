@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::next_step::{self, Failed};
 use super::wording::{console_link, duration, ending, failed, subject};
-use super::{Occasion, RunFacts, rejects};
+use super::{Occasion, RunFacts, rejects, replay_message};
 use crate::database::ledger::FailedObject;
 use crate::database::run::RunKind;
 use crate::publish::describe;
@@ -83,6 +83,7 @@ pub fn compose(occasion: &Occasion, facts: Option<&RunFacts>) -> Message {
 
 fn headline(kind: RunKind, outcome: Outcome, facts: Option<&RunFacts>) -> String {
     match (kind, outcome) {
+        (RunKind::Replay, _) => replay_message::headline(outcome, facts),
         (RunKind::Load, Outcome::Succeeded) => "loaded and live".to_owned(),
         (RunKind::Load, Outcome::Partial) => {
             format!("live, with {} left out", facts.map_or("objects", RunFacts::left_out))
@@ -106,6 +107,9 @@ fn headline(kind: RunKind, outcome: Outcome, facts: Option<&RunFacts>) -> String
 
 fn figures(facts: &RunFacts) -> Vec<String> {
     let mut lines = Vec::new();
+    if let Some(replay) = &facts.replay {
+        return replay_message::figures(replay, facts);
+    }
     if let Some(rows) = facts.rows() {
         lines.push(format!("Rows: {}", grouped(rows)));
     }
@@ -175,6 +179,7 @@ fn next_step(
             "nothing for the data; look at the execution for what came after the publish.".to_owned()
         }
         (Outcome::Failed, _) => next_step::after_failure(&failed),
+        (_, RunKind::Replay) => replay_message::next_step(table, facts),
         (_, RunKind::Rollback) => {
             format!(
                 "correct the objects before the next load of {table} replaces it again. To undo it, {undo}"
@@ -217,6 +222,7 @@ fn machine(
         "strategy": facts.and_then(|facts| facts.strategy.clone()),
         "staging": facts.and_then(|facts| facts.staging.clone()),
         "staging_kept_until": facts.and_then(|facts| facts.staging.as_ref().and(facts.kept_until.clone())),
+        "replay": facts.and_then(|facts| facts.replay.as_ref()).map(replay_message::machine),
         "failure": occasion.failure,
         "first_failed_objects": facts.map(machine_failed_objects),
         "next": next,

@@ -44,6 +44,7 @@ fn facts(published: bool, failed: Vec<FailedObject>) -> RunFacts {
         kept_until: None,
         failure: None,
         failed,
+        replay: None,
         causes: Vec::new(),
     }
 }
@@ -229,6 +230,44 @@ fn a_first_version_has_nothing_to_take_back() {
     facts.backup = None;
     let text = compose(&occasion(Outcome::Succeeded, None), Some(&facts)).text;
     assert!(text.contains("\nNext: nothing.\n"), "{text}");
+}
+
+fn replayed(rows: u64, refused: u64, left: u64) -> RunFacts {
+    RunFacts {
+        kind: RunKind::Replay,
+        version: None,
+        replay: Some(crate::report::ReplayFacts { of_run: "night-1".to_owned(), rows, refused, left }),
+        ..facts(true, vec![])
+    }
+}
+
+#[test]
+fn a_replay_that_leaves_rows_reads_like_this() {
+    let message = compose(&occasion(Outcome::Succeeded, None), Some(&replayed(1_204, 3, 4)));
+    assert_eq!((message.outcome, message.json["replay"]["left"].as_u64()), ("partial", Some(4)));
+    insta::assert_snapshot!(message.text, @r#"
+    year_2022: 1,204 rejected rows loaded, 4 left
+
+    Rows loaded: 1,204
+    Rows refused again: 3
+    Rows left: 4
+    Rejected by run: night-1
+    Time: 1 min 23 s
+    Run: abc
+
+    Next: see why, and correct them: start the state machine with {"export_rejects":"night-1","table":"year_2022"} for a file of those rows, put it back as replays/night-1.csv, and start it with {"replay":"night-1","table":"year_2022"}. Causes: select column_name, error_message, count(*) from loader.rejected_row where run_id = 'night-1' and replayed_by is null group by 1, 2
+    Execution: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:load:abc
+    "#);
+}
+
+#[test]
+fn a_replay_that_leaves_none_has_nothing_to_do_next() {
+    let message = compose(&occasion(Outcome::Succeeded, None), Some(&replayed(1, 0, 0)));
+    assert_eq!(
+        (message.outcome, message.subject.as_str()),
+        ("succeeded", "year_2022: 1 rejected row loaded, none is left")
+    );
+    assert!(message.text.contains("Next: nothing. A replay can't be taken back"), "{}", message.text);
 }
 
 fn with_rejects(published: bool, failed: Vec<FailedObject>) -> RunFacts {

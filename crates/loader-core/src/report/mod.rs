@@ -4,6 +4,7 @@ mod group_message;
 mod message;
 mod next_step;
 mod rejects;
+mod replay_message;
 mod run_facts;
 mod wording;
 
@@ -13,7 +14,7 @@ use tokio_postgres::Client;
 
 pub use self::group_message::compose_group;
 pub use self::message::{Message, Outcome, compose};
-pub use self::run_facts::{RunFacts, read};
+pub use self::run_facts::{ReplayFacts, RunFacts, read};
 use crate::cleanup::Failure;
 use crate::database::run::{self, RunKind};
 use crate::error::{Error, ErrorName, Result};
@@ -66,8 +67,8 @@ struct StatusChange {
 
 /// Reads an event of the state machine, or of `EventBridge` when an execution
 /// ended in a way that the state machine could not tell itself. None when it has
-/// been told already, and for a table of a group: the group's own message tells of
-/// all its tables.
+/// been told already, for a dry run, and for a table of a group: the group's own
+/// message tells of all its tables.
 ///
 /// # Errors
 /// `InvalidEvent`.
@@ -122,12 +123,22 @@ fn occasion_of(
     if group.is_some_and(|group| is_named_by(group, &execution)) {
         return None;
     }
+    // Nothing was to change, and who has asked for it reads the output.
+    if input.get("dry_run") == Some(&Value::Bool(true))
+        || input.get("export_rejects").is_some_and(Value::is_string)
+    {
+        return None;
+    }
     Some(Occasion {
         outcome,
         execution,
         table: input.get("table").and_then(Value::as_str).map(ToOwned::to_owned),
         tables: named_tables(input),
-        kind: if input.get("to").is_some() { RunKind::Rollback } else { RunKind::Load },
+        kind: match input {
+            input if input.get("to").is_some() => RunKind::Rollback,
+            input if input.get("replay").is_some() => RunKind::Replay,
+            _ => RunKind::Load,
+        },
         failure,
     })
 }

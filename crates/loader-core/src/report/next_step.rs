@@ -35,6 +35,9 @@ pub(super) fn after_failure(failed: &Failed<'_>) -> String {
         (_, RunKind::Rollback) => format!(
             "see to the cause above, then start the rollback of {table} again with the same input; nothing has changed."
         ),
+        (_, RunKind::Replay) => format!(
+            "see to the cause above, then start the replay for {table} again with the same input; nothing was loaded."
+        ),
         (_, RunKind::Load) => {
             let again = format!("start the execution again with the same input for {again}");
             after_a_failed_load(failed, &again)
@@ -74,6 +77,9 @@ fn after_a_failed_load(failed: &Failed<'_>, again: &str) -> String {
         "Loader.InvalidDefinition" | "Loader.HeaderMismatch" => {
             format!("correct the definition of {table}, then start again.")
         }
+        "Loader.DeliveryIncomplete" => format!(
+            "see that the delivery is completed, or change `delivery` in the definition of {table}, then {again}."
+        ),
         "Loader.NoObjects" => "check that the delivery has arrived, then start again.".to_owned(),
         _ => format!("see to the cause above, then {again}; what was loaded is kept."),
     }

@@ -58,13 +58,31 @@ pub struct RunFacts {
     pub failed: Vec<FailedObject>,
     /// The most frequent causes of rejected rows.
     pub causes: Vec<Cause>,
+    /// What a replay has done.
+    pub replay: Option<ReplayFacts>,
+}
+
+/// The figures of a replay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplayFacts {
+    /// The run whose rows were loaded again.
+    pub of_run: String,
+    /// The rows that are in the table now.
+    pub rows: u64,
+    /// The rows that were refused again.
+    pub refused: u64,
+    /// The rows that are left, those counted.
+    pub left: u64,
 }
 
 impl RunFacts {
     /// Whether something is not in the table that was listed.
     #[must_use]
     pub fn is_partial(&self) -> bool {
-        self.kind == RunKind::Load && (self.totals.failed > 0 || self.totals.rejects > 0)
+        match &self.replay {
+            Some(replay) => replay.left > 0,
+            None => self.kind == RunKind::Load && (self.totals.failed > 0 || self.totals.rejects > 0),
+        }
     }
 
     /// Returns what is not in the table that was listed.
@@ -82,6 +100,7 @@ impl RunFacts {
         match self.kind {
             RunKind::Load => Some(self.totals.rows),
             RunKind::Rollback => self.version_rows,
+            RunKind::Replay => self.replay.as_ref().map(|replay| replay.rows),
         }
     }
 }
@@ -103,7 +122,12 @@ pub async fn read(client: &Client, execution: &Execution) -> Result<Vec<RunFacts
                          then to_char((run.finished_at + make_interval(days => $3)) at time zone 'UTC', 'YYYY-MM-DD HH24:MI \"UTC\"') end as kept_until,
                     run.error_name, coalesce(run.error_message, '') as error_message,
                     coalesce(run.failed_state, '') as failed_state,
-                    change.to_version, change.from_version, version.rows as version_rows
+                    change.to_version, change.from_version, version.rows as version_rows,
+                    run.replay_of, coalesce(run.rows, 0) as rows,
+                    (select count(*) from loader.rejected_row as row
+                      where row.run_id = run.replay_of and row.tried_by = run.run_id and row.replayed_by is null) as refused,
+                    (select count(*) from loader.rejected_row as row
+                      where row.run_id = run.replay_of and row.replayed_by is null) as left_over
                from loader.run as run
                left join loader.version_change as change using (table_name, run_id)
                left join loader.version as version
@@ -145,6 +169,12 @@ async fn of_row(client: &Client, row: &Row) -> Result<RunFacts> {
             .get::<_, Option<String>>("error_name")
             .map(|name| (name, row.get("error_message"), row.get("failed_state"))),
         failed: ledger::first_failed(client, &run_id, SHOWN_FAILURES).await?,
+        replay: row.get::<_, Option<String>>("replay_of").map(|of_run| ReplayFacts {
+            of_run,
+            rows: count("rows").unwrap_or_default(),
+            refused: count("refused").unwrap_or_default(),
+            left: count("left_over").unwrap_or_default(),
+        }),
         causes: rejects::causes(client, &run_id, SHOWN_CAUSES).await?,
         run_id,
     })

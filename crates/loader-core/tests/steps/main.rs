@@ -5,6 +5,8 @@
 mod columns;
 mod cut_off;
 mod definitions;
+mod deliveries;
+mod dry_runs;
 mod engines;
 mod gates;
 mod groups;
@@ -14,6 +16,7 @@ mod merged_references;
 mod merged_rows;
 mod refusals;
 mod rejects;
+mod replays;
 mod versions;
 mod whole_run;
 mod world;

@@ -64,6 +64,15 @@ impl Chunk {
         self.pieces.get(at.piece).and_then(|(_, piece)| piece.row(at.row)).unwrap_or_default()
     }
 
+    /// Returns rows as they are sent, those that follow each other as one.
+    pub(super) fn runs(&self, rows: &[RowAt]) -> impl Iterator<Item = Bytes> {
+        let follow = |one: &RowAt, next: &RowAt| one.piece == next.piece && one.row + 1 == next.row;
+        rows.chunk_by(follow).filter_map(|run| {
+            let (first, last) = (run.first()?, run.last()?);
+            self.pieces.get(first.piece).and_then(|(_, piece)| piece.run(first.row, last.row))
+        })
+    }
+
     /// Returns the number of the account of all rows; none if there are several.
     pub(super) fn only_account(&self) -> Option<usize> {
         let (first, _) = self.pieces.first()?;

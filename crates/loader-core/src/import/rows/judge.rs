@@ -46,6 +46,8 @@ pub(super) struct Judge<'a> {
     /// The statement that inserts an array of records.
     insert: String,
     columns: Vec<Column>,
+    /// The column of each text of a row, where one takes it as it is.
+    of_cells: Vec<Option<usize>>,
 }
 
 /// A column that rows fill.
@@ -77,7 +79,7 @@ impl<'a> Judge<'a> {
             return Err(Error::new(ErrorName::Internal, "the staging table lacks a column of the objects"));
         }
         let one = record_of("select $1::text[] as cells", mapping, &[]);
-        let columns = mapping
+        let columns: Vec<Column> = mapping
             .columns
             .iter()
             .zip(&rows)
@@ -99,6 +101,11 @@ impl<'a> Judge<'a> {
             relation: relation.as_str().to_owned(),
             copy: (!mapping.has_expressions()).then(|| statement(staging, &names)),
             insert: insert_from(staging, mapping, &many, marks),
+            of_cells: (0..mapping.carried().count())
+                .map(|cell| {
+                    columns.iter().position(|column| matches!(&column.cell, Some((at, _)) if *at == cell))
+                })
+                .collect(),
             columns,
         })
     }
@@ -193,8 +200,8 @@ impl<'a> Judge<'a> {
         rows: &[RowAt],
     ) -> std::result::Result<u64, tokio_postgres::Error> {
         let mut sending = Sending::begin(self.transaction, statement).await?;
-        for at in rows {
-            sending.feed(chunk.text(*at)).await?;
+        for run in chunk.runs(rows) {
+            sending.feed(run).await?;
         }
         sending.finish().await
     }
@@ -338,8 +345,19 @@ impl<'a> Judge<'a> {
         (0..).zip(doubts).filter(|(_, doubts)| doubts * 2 > looked_at).map(|(at, _)| at).collect()
     }
 
+    /// Whether all values of a row are surely taken, but for those of `useless` columns.
     fn is_sure(&self, text: &[u8], useless: &[usize]) -> bool {
-        self.doubtful(text).iter().all(|column| useless.contains(column))
+        let is_taken = |(at, value): (usize, Option<std::borrow::Cow<'_, str>>)| {
+            self.of_cells.get(at).copied().flatten().is_none_or(|column| {
+                useless.contains(&column)
+                    || self
+                        .columns
+                        .get(column)
+                        .and_then(|column| column.cell.as_ref())
+                        .is_some_and(|(_, certain)| certain.takes(value.as_deref()))
+            })
+        };
+        values(row(text)).enumerate().all(is_taken)
     }
 
     async fn execute(&self, statement: &str) -> Result<()> {

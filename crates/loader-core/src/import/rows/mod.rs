@@ -86,7 +86,7 @@ impl<'a> Lane<'a> {
         if !is_like_the_last {
             self.flush().await?;
         }
-        let RowsObject { mapping, header, dialect, reason, parser, first } = opened;
+        let RowsObject { mapping, header, dialect, reason, parser, first, .. } = opened;
         let origin = Origin {
             key: object.key.clone(),
             etag: object.etag.clone(),

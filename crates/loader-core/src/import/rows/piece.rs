@@ -80,11 +80,16 @@ impl Piece {
 
     /// Returns a row as it is sent, its newline counted.
     pub(super) fn row(&self, at: usize) -> Option<Bytes> {
-        let start = match at.checked_sub(1) {
+        self.run(at, at)
+    }
+
+    /// Returns the rows from `first` to `last` as they are sent.
+    pub(super) fn run(&self, first: usize, last: usize) -> Option<Bytes> {
+        let start = match first.checked_sub(1) {
             Some(before) => self.rows.get(before)?.end,
             None => 0,
         };
-        Some(self.text.slice(start..self.rows.get(at)?.end))
+        Some(self.text.slice(start..self.rows.get(last)?.end))
     }
 
     /// Returns the line on which a row's record ends.
@@ -140,7 +145,7 @@ impl PieceMaker {
 
     /// Adds a record: as a row, or as a reject.
     pub(super) fn add(&mut self, record: &Parsed) {
-        let fault = record.fault().or_else(|| self.origin.mapping.check_width(record.width()));
+        let fault = record.fault().or_else(|| self.origin.mapping.check(record));
         if let Some(fault) = fault {
             self.refuse(record, None, fault.sqlstate(), fault.reason());
             return;

@@ -22,6 +22,9 @@ pub(in crate::import) struct RowsObject {
     /// The names of its fields, where it has a header.
     pub(in crate::import) header: Option<Vec<String>>,
     pub(in crate::import) dialect: Dialect,
+    /// What was found out about the dialect, and where it may be otherwise, in words.
+    pub(in crate::import) found: Vec<String>,
+    pub(in crate::import) doubts: Vec<String>,
     /// Why this engine, and what was found out about the object.
     pub(in crate::import) reason: String,
     pub(in crate::import) parser: Parser,

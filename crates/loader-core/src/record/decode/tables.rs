@@ -36,7 +36,11 @@ pub(super) const TABLES: &[(&str, &Upper)] = &[
     ("ISO_8859_8", &ISO_8859_8),
     ("KOI8R", &KOI8R),
     ("KOI8U", &KOI8U),
+    ("US-ASCII", &NOTHING),
 ];
+
+/// ASCII has no more.
+const NOTHING: Upper = [0; 128];
 
 #[rustfmt::skip]
 const LATIN1: Upper = [

@@ -269,3 +269,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_header_that_stands_among_the_rows_is_no_row() {
+    let dialect = Dialect { header_rows: 0, ..Dialect::default() };
+    let read = |text: &str| crate::record::parser::parse(text.as_bytes(), &dialect).1;
+    let two = map("a, B ", &definition(&["a", "b"], STRICT)).unwrap();
+    let found: Vec<_> = read("1,2\na, B \na,b\n\"a\",B\nB,a\n").iter().map(|row| two.check(row)).collect();
+    let header = Some(Fault::RepeatedHeader);
+    assert_eq!(found, [None, header, None, header, None]);
+    let one = map("a", &definition(&["a"], STRICT)).unwrap();
+    assert_eq!(read("a\n").iter().map(|row| one.check(row)).collect::<Vec<_>>(), [None]);
+}

@@ -184,6 +184,11 @@ impl Reader<'_> {
                 written = Written::Quoted;
                 kept = self.out.text.len();
                 from = self.at;
+            } else if self.csv.quoting == Quoting::Whole && self.csv.quote_at(self.bytes, at).is_some() {
+                // RFC 4180, section 2, rule 5. Behind a closing quote it is text like other.
+                let fault = if closed.is_some() { Fault::TextAfterQuote } else { Fault::QuoteWithinField };
+                self.fault = self.fault.or(Some(fault));
+                self.at = at + 1;
             } else if let Some(taken) = self.escaped(at) {
                 self.take(from, at);
                 self.take(taken.0, taken.1);

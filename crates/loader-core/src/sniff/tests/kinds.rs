@@ -73,7 +73,7 @@ fn quotes_and_escapes_are_found() {
             "id,text,x\n1,\"5\" disc\",a\n2,\"d, e\",b\n3,\"f, 24\"\",c\n",
             &["delimiter ,", "no escapes", "quotes stand within fields", "a header"],
         ),
-        ("id,text\n1,5\" disc\n2,plain\n", &["delimiter ,", "quotes around whole fields only", "a header"]),
+        ("id,text\n1,5\" disc\n2,plain\n", &["delimiter ,", "quotes stand within fields", "a header"]),
         ("id,text\n1,a\\,b\n2,c\n", &["delimiter ,", "no quotes", "escape \\", "a header"]),
     ];
     for (object, found) in cases {

@@ -42,7 +42,8 @@ fn a_quote_anywhere_begins_quoting_as_for_copy() {
 #[test]
 fn a_quote_that_wraps_whole_fields_ends_before_the_delimiter() {
     let whole = Dialect { quoting: Quoting::Whole, ..bare() };
-    assert_eq!(read("\"a\"\"b\",c\"d\n", &whole), ["[a\"b]|c\"d"]);
+    assert_eq!(read("\"a\"\"b\",c d\n", &whole), ["[a\"b]|c d"]);
+    assert_eq!(read("a,b\"c, d\"\n1,2,3\n", &whole), ["QuoteWithinField: a,b\"c, d\"", "1|2|3"]);
     assert_eq!(
         read("\"a\"b,c\n\"a\" ,b\n1,2\n", &whole),
         ["TextAfterQuote: \"a\"b,c", "TextAfterQuote: \"a\" ,b", "1|2"]

@@ -81,3 +81,13 @@ fn what_only_the_database_can_decode_is_refused_unless_it_is_ascii() {
     assert!(error.message.contains("JOHAB"), "{error}");
     assert!(Parser::new(stream_of(vec![]), &Dialect { encoding: "none".to_owned(), ..bare() }).is_err());
 }
+
+#[test]
+fn ascii_is_ascii_and_not_what_browsers_take_for_it() {
+    for name in ["ascii", "US-ASCII", "us_ascii"] {
+        let dialect = Dialect { encoding: name.to_owned(), header_rows: 0, ..Dialect::default() };
+        let read = parse(b"a,b\nc,\xe9\n", &dialect).1;
+        let faults: Vec<_> = read.iter().map(Parsed::fault).collect();
+        assert_eq!(faults, [None, Some(Fault::Encoding)], "{name}");
+    }
+}

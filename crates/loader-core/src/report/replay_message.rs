@@ -1,0 +1,57 @@
+//! What the message about a replay says.
+
+use serde_json::{Value, json};
+
+use super::message::Outcome;
+use super::wording::duration;
+use super::{ReplayFacts, RunFacts};
+use crate::wording::{counted, grouped};
+
+pub(super) fn headline(outcome: Outcome, facts: Option<&RunFacts>) -> String {
+    let replay = facts.and_then(|facts| facts.replay.as_ref());
+    match (outcome, replay) {
+        (Outcome::Failed, _) if facts.is_some_and(|facts| facts.published) => {
+            "rejected rows loaded, but the run ended badly".to_owned()
+        }
+        (Outcome::Failed, _) if facts.is_none() => "replay failed".to_owned(),
+        (Outcome::Failed, _) => "replay failed, live table untouched".to_owned(),
+        (_, None) => "rejected rows loaded".to_owned(),
+        (_, Some(replay)) if replay.left == 0 => {
+            format!("{} loaded, none is left", counted(replay.rows, "rejected row", "rejected rows"))
+        }
+        (_, Some(replay)) => format!(
+            "{} loaded, {} left",
+            counted(replay.rows, "rejected row", "rejected rows"),
+            grouped(replay.left)
+        ),
+    }
+}
+
+pub(super) fn figures(replay: &ReplayFacts, facts: &RunFacts) -> Vec<String> {
+    vec![
+        format!("Rows loaded: {}", grouped(replay.rows)),
+        format!("Rows refused again: {}", grouped(replay.refused)),
+        format!("Rows left: {}", grouped(replay.left)),
+        format!("Rejected by run: {}", replay.of_run),
+        format!("Time: {}", duration(facts.seconds)),
+    ]
+}
+
+pub(super) fn next_step(table: &str, facts: Option<&RunFacts>) -> String {
+    let Some(replay) = facts.and_then(|facts| facts.replay.as_ref()).filter(|replay| replay.left > 0) else {
+        return "nothing. A replay can't be taken back; the next load replaces the table.".to_owned();
+    };
+    format!(
+        "see why, and correct them: start the state machine with {} for a file of those rows, put it back as replays/{}.csv, and start it with {}. Causes: select column_name, error_message, count(*) from loader.rejected_row where run_id = '{}' and replayed_by is null group by 1, 2",
+        json!({"table": table, "export_rejects": replay.of_run}),
+        replay.of_run,
+        json!({"table": table, "replay": replay.of_run}),
+        replay.of_run.replace('\'', "''")
+    )
+}
+
+pub(super) fn machine(replay: &ReplayFacts) -> Value {
+    json!({
+        "of_run": replay.of_run, "rows": replay.rows, "refused": replay.refused, "left": replay.left,
+    })
+}
