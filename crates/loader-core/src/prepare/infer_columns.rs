@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorName, Result};
 use crate::plan::settled;
 use crate::record::parsed::Parsed;
 use crate::record::parser::Parser;
-use crate::record::unpack::{unpack, unpack_wide};
+use crate::record::unpack::unpack_written;
 use crate::sniff::sniff;
 use crate::source::{ByteStream, ObjectSource, ObjectVersion};
 
@@ -133,7 +133,7 @@ async fn look_into(
 
 /// Unpacks an object for a parser.
 pub(super) async fn unpacked(body: ByteStream, written: &Written) -> Result<ByteStream> {
-    let unpacked = if written.may_be_wide() { unpack_wide(body).await? } else { unpack(body).await? };
+    let unpacked = unpack_written(body, written).await?;
     Ok(unpacked.body)
 }
 

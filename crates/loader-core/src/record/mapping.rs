@@ -11,6 +11,7 @@ use crate::definition::drift::{Filled, Metadata, MissingColumns, UnknownColumns}
 use crate::definition::{ResolvedColumn, ResolvedDefinition};
 use crate::error::Result;
 use crate::identifier::Identifier;
+use crate::values::binary::{BinaryForm, saves_work};
 use crate::values::{Certain, Conversion, Converted};
 
 /// What becomes of the records of one object.
@@ -44,6 +45,8 @@ pub struct MappedColumn {
     pub conversion: Conversion,
     /// What it is sure to take.
     pub certain: Certain,
+    /// How its values are sent in binary, where that is certain.
+    pub binary: Option<BinaryForm>,
     /// The type without modifiers that a text is cast to before it is assigned.
     pub base_type: String,
     /// The SQL expression, if that is what fills it.
@@ -114,6 +117,19 @@ impl Mapping {
     #[must_use]
     pub fn has_expressions(&self) -> bool {
         self.columns.iter().any(|column| column.from == From::Sql)
+    }
+
+    /// Whether rows are to be sent in binary: all columns can be, and the database saves
+    /// work by it.
+    #[must_use]
+    pub fn goes_in_binary(&self) -> bool {
+        let is_sent = |column: &MappedColumn| match &column.from {
+            // What stands for the time of the load has no form of its own.
+            From::Sql | From::Metadata(Metadata::LoadedAt) => None,
+            From::Field(_) | From::Constant(_) | From::Metadata(_) => column.binary,
+        };
+        let forms: Option<Vec<BinaryForm>> = self.carried().map(is_sent).collect();
+        forms.is_some_and(|forms| saves_work(&forms))
     }
 
     /// Says what is wrong with a record, as far as its fields alone say it.
@@ -272,6 +288,7 @@ impl MappedColumn {
             from: From::Sql,
             conversion: Conversion::of(column, dialect)?,
             certain: Certain::of(column),
+            binary: BinaryForm::of(column),
             base_type: column.base.name.clone(),
             expression: column.values.sql.clone(),
         })
@@ -283,6 +300,7 @@ impl MappedColumn {
             from: From::Field(at),
             conversion: Conversion::text(dialect),
             certain: Certain::default(),
+            binary: None,
             base_type: "text".to_owned(),
             expression: None,
         }

@@ -54,6 +54,15 @@ impl Chunk {
             .flat_map(|(piece, (_, rows))| (0..rows.rows()).map(move |row| RowAt { piece, row }))
     }
 
+    /// Returns the places of the rows that are in the binary format, or of those that
+    /// are not.
+    pub(super) fn of_format(&self, binary: bool) -> impl Iterator<Item = RowAt> + '_ {
+        let is_of = move |at: &RowAt| {
+            self.pieces.get(at.piece).is_some_and(|(_, piece)| piece.is_binary(at.row) == binary)
+        };
+        self.all().filter(is_of)
+    }
+
     /// Returns the piece of a row, and the number of its account.
     pub(super) fn piece(&self, at: RowAt) -> Option<(usize, &Piece, usize)> {
         self.pieces.get(at.piece).map(|(account, piece)| (*account, piece, at.row))

@@ -20,11 +20,11 @@ use tokio_postgres::Transaction;
 use self::account::Account;
 pub(crate) use self::account::share;
 use self::chunk::{Chunk, RowAt};
-use self::judge::Judge;
-use self::piece::{Origin, Piece};
+use self::judge::{Judge, Refused};
+use self::piece::{Origin, Piece, Wire};
 use self::reading::Reading;
 pub(super) use self::reading::RowsObject;
-use self::sending::{Sending, statement};
+use self::sending::{Sending, binary_statement, statement};
 use super::group::{Assignment, GroupError, Spoiled, sending};
 use super::open::named;
 use crate::database::control_schema::Schema;
@@ -94,6 +94,11 @@ impl<'a> Lane<'a> {
             mapping: Arc::clone(&mapping),
             marked: self.work.opener.marked,
             keep_text: self.work.opener.definition.rejects.keep_text,
+            wire: match self.on_reject() {
+                _ if !mapping.goes_in_binary() => Wire::Text,
+                OnReject::Fail => Wire::Binary,
+                OnReject::Keep => Wire::Both,
+            },
         };
         self.accounts.push(Account::new(object, mapping, dialect, header, reason));
         self.is_dirty = false;
@@ -169,11 +174,16 @@ impl<'a> Lane<'a> {
             copy
         } else {
             self.begin().await?;
-            Sending::begin(self.transaction, &statement(&self.staging, &self.columns()))
-                .await
-                .map_err(copying)?
+            let (staging, columns) = (&self.staging, self.columns());
+            let begun = if self.goes_in_binary() {
+                Sending::begin_binary(self.transaction, &binary_statement(staging, &columns)).await
+            } else {
+                Sending::begin(self.transaction, &statement(staging, &columns)).await
+            };
+            begun.map_err(copying)?
         };
-        copy.send(piece.text.clone()).await.map_err(copying)?;
+        let rows = if copy.is_binary() { &piece.binary } else { &piece.text };
+        copy.send(rows.clone()).await.map_err(copying)?;
         self.copy = Some(copy);
         Ok(())
     }
@@ -198,8 +208,9 @@ impl<'a> Lane<'a> {
         }
         if chunk.rows() > 0 {
             if let Some(copy) = copy {
-                if let Some(first) = self.end_copy(copy, &chunk).await? {
-                    self.judge(&chunk, Some(first)).await?;
+                if let Some(first) = self.end_copies(copy, &chunk).await? {
+                    self.execute("rollback to savepoint chunk").await?;
+                    self.judge(&chunk, first.known()).await?;
                 }
             } else {
                 // Its object had bad rows before; or COPY can't take what it holds.
@@ -212,35 +223,65 @@ impl<'a> Lane<'a> {
         self.settle()
     }
 
-    /// Ends the COPY of a chunk; returns what the database says if it refuses a row.
-    async fn end_copy(&mut self, copy: Sending, chunk: &Chunk) -> Result<Option<Refusal>, GroupError> {
+    /// Ends the COPY of a chunk, and sends after it what can't go in binary. Returns the
+    /// row that the database refuses, if it does.
+    async fn end_copies(&mut self, copy: Sending, chunk: &Chunk) -> Result<Option<Stopped>, GroupError> {
+        if !copy.is_binary() {
+            let rows: Vec<RowAt> = chunk.all().collect();
+            return self.end_copy(copy, chunk, &rows).await;
+        }
+        let rows: Vec<RowAt> = chunk.of_format(true).collect();
+        if let Some(stopped) = self.end_copy(copy, chunk, &rows).await? {
+            return Ok(Some(stopped));
+        }
+        let rows: Vec<RowAt> = chunk.of_format(false).collect();
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let copying = |error: tokio_postgres::Error| failure("copying rows", &error);
+        let mut copy = Sending::begin(self.transaction, &statement(&self.staging, &self.columns()))
+            .await
+            .map_err(copying)?;
+        for run in chunk.runs(&rows) {
+            copy.feed(run).await.map_err(copying)?;
+        }
+        self.end_copy(copy, chunk, &rows).await
+    }
+
+    /// Ends a COPY of these rows.
+    async fn end_copy(
+        &mut self,
+        copy: Sending,
+        chunk: &Chunk,
+        rows: &[RowAt],
+    ) -> Result<Option<Stopped>, GroupError> {
         let error = match copy.finish().await {
-            Ok(taken) if taken == chunk.rows() => return Ok(None),
+            Ok(taken) if taken == rows.len() as u64 => return Ok(None),
             Ok(taken) => {
                 return Err(GroupError::Step(Error::new(
                     ErrorName::Internal,
-                    format!("the database took {taken} rows of the {} that were sent", chunk.rows()),
+                    format!("the database took {taken} rows of the {} that were sent", rows.len()),
                 )));
             }
             Err(error) => error,
         };
-        let Some(refused) = refusal(self.work.staging.as_str(), &error) else {
+        let Some(refusal) = refusal(self.work.staging.as_str(), &error) else {
             return Err(sending(failure("copying rows", &error)));
         };
+        let line = refusal.line.and_then(|line| usize::try_from(line).ok()?.checked_sub(1));
+        let at = line.and_then(|at| rows.get(at)).copied();
         if self.on_reject() == OnReject::Fail {
-            let line = refused.line.and_then(|line| usize::try_from(line).ok()?.checked_sub(1));
-            return Err(match line.and_then(|at| chunk.all().nth(at)) {
-                Some(at) => self.refused(chunk, at, refused),
+            return Err(match at {
+                Some(at) => self.refused(chunk, at, refusal),
                 None => sending(copy_failure(self.work.staging.as_str(), "", &error)),
             });
         }
-        self.execute("rollback to savepoint chunk").await?;
         self.is_dirty = true;
-        Ok(Some(refused))
+        Ok(Some(Stopped { at, refusal }))
     }
 
     /// Judges the rows of a chunk one by one where that is needed.
-    async fn judge(&mut self, chunk: &Chunk, first: Option<Refusal>) -> Result<(), GroupError> {
+    async fn judge(&mut self, chunk: &Chunk, first: Option<Refused>) -> Result<(), GroupError> {
         self.is_dirty = true;
         let limits = self.limits();
         let is_kept = self.on_reject() == OnReject::Keep;
@@ -368,6 +409,10 @@ impl<'a> Lane<'a> {
         marks.map(|(name, sql_type)| (Identifier::of_static(name), *sql_type)).collect()
     }
 
+    fn goes_in_binary(&self) -> bool {
+        self.accounts.last().is_some_and(|account| account.mapping.goes_in_binary())
+    }
+
     fn has_expressions(&self) -> bool {
         self.accounts.last().is_some_and(|account| account.mapping.has_expressions())
     }
@@ -388,12 +433,26 @@ impl<'a> Lane<'a> {
     }
 }
 
+/// What a COPY was refused for.
+struct Stopped {
+    /// Where the database says that it is at a row.
+    at: Option<RowAt>,
+    refusal: Refusal,
+}
+
+impl Stopped {
+    fn known(self) -> Option<Refused> {
+        self.at.map(|at| Refused { at, refusal: self.refusal })
+    }
+}
+
 /// Whether the rows of two objects can go together.
 fn has_same_columns(one: &Mapping, other: &Mapping) -> bool {
     let names =
         |mapping: &Mapping| -> Vec<_> { mapping.carried().map(|column| column.name.clone()).collect() };
     one.columns.iter().map(|column| &column.name).eq(other.columns.iter().map(|column| &column.name))
         && names(one) == names(other)
+        && one.goes_in_binary() == other.goes_in_binary()
 }
 
 /// Makes a reject of a row of a chunk, with the number of its account.
