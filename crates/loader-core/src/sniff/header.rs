@@ -129,6 +129,12 @@ pub(super) fn names_in(row: &Row, columns: &[&str]) -> usize {
     row.cells.iter().filter(|cell| names.contains(&folded(&cell.value))).count()
 }
 
+/// Whether all cells of a header are names of columns.
+pub(super) fn are_columns(cells: &[String], columns: &[&str]) -> bool {
+    let names: HashSet<String> = columns.iter().map(|column| folded(column)).collect();
+    !cells.is_empty() && cells.iter().all(|cell| names.contains(&folded(cell)))
+}
+
 fn folded(name: &str) -> String {
     Identifier::from_header(name, 0).into()
 }
@@ -223,7 +229,7 @@ fn column_evidence(name: &str, body: &[&Row], column: usize, years: bool) -> i64
 }
 
 /// The typed shape that most of the values have, and how many.
-fn usual_shape(values: &[&str]) -> Option<(Shape, f64)> {
+pub(super) fn usual_shape(values: &[&str]) -> Option<(Shape, f64)> {
     let shapes: Vec<Shape> =
         values.iter().map(|value| Shape::of(value)).filter(|shape| *shape != Shape::Missing).collect();
     let enough = if shapes.len() <= 3 { 0.5 } else { 0.6 };

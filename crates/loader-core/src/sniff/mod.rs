@@ -15,6 +15,8 @@ mod reading;
 mod refusal;
 mod score;
 mod shape;
+mod stray;
+mod trailing;
 mod wording;
 
 use self::candidate::Candidate;
@@ -23,7 +25,11 @@ use self::reading::{Reading, Row};
 use self::score::Fit;
 use crate::definition::dialect::{Dialect, Format, Quoting, Ragged, Trim, Written};
 use crate::error::{Error, ErrorName, Result};
+use crate::record::parser::parse;
 
+/// Bytes of a sample that are looked at, so that whoever looks at an object finds the
+/// same, however much of it is at hand.
+pub const SAMPLE_BYTES: usize = 192 * 1024;
 /// Characters of the sample that every candidate reads.
 const SCORED: usize = 48 * 1024;
 /// A dialect that fits this much as well as the best is plausible too.
@@ -58,6 +64,10 @@ pub struct Sniffed {
 /// `InvalidDefinition` if what is written contradicts itself; `UnsupportedFormat` if
 /// the object is no table, or none can be made out, with what to write instead.
 pub fn sniff(sample: &[u8], whole: bool, written: &Written, columns: &[&str]) -> Result<Sniffed> {
+    let (sample, whole) = match sample.get(..SAMPLE_BYTES) {
+        Some(beginning) => (beginning, whole && beginning.len() == sample.len()),
+        None => (sample, whole),
+    };
     let base = written.complete()?;
     let wants_encoding = written
         .encoding
@@ -88,6 +98,34 @@ pub fn sniff(sample: &[u8], whole: bool, written: &Written, columns: &[&str]) ->
     Ok(Sniffed { dialect, found: sniffer.found, doubts: sniffer.doubts })
 }
 
+/// Finds out the dialect of an object of a table whose columns were inferred: when they
+/// were, none were known yet. Unless the object's header has the names of columns and no
+/// others, it must be read now as it was then.
+///
+/// # Errors
+/// As [`sniff`]; `UnsupportedFormat` if the columns change how the object is read.
+pub fn sniff_inferred(sample: &[u8], whole: bool, written: &Written, columns: &[&str]) -> Result<Sniffed> {
+    let known = sniff(sample, whole, written, columns)?;
+    let before = sniff(sample, whole, written, &[]);
+    if before.as_ref().is_ok_and(|before| before.dialect == known.dialect) {
+        return Ok(known);
+    }
+    let (header, _) = parse(sample.get(..SCORED).unwrap_or(sample), &known.dialect);
+    if header.is_some_and(|cells| header::are_columns(&cells, columns)) {
+        return Ok(known);
+    }
+    let before = before?;
+    Err(Error::new(
+        ErrorName::UnsupportedFormat,
+        format!(
+            "it is not certain how the object is written: before the table's columns were inferred, this was found: {}; \
+             now that they are known: {}; write what is right into the definition's dialect",
+            before.found.join(", "),
+            known.found.join(", ")
+        ),
+    ))
+}
+
 struct Sniffer<'a> {
     written: &'a Written,
     /// The names that the fields may have.
@@ -115,6 +153,7 @@ impl Sniffer<'_> {
             return Ok(self.base.clone());
         }
         let best = self.best(scored, cut)?;
+        let best = self.without_quotes(text, !whole, best);
         let mut dialect = best.candidate.dialect.clone();
         self.finish_quoting(&mut dialect, &best.reading.rows, scored);
         if best.fit.width == 1 {
@@ -211,6 +250,24 @@ impl Sniffer<'_> {
             ));
         }
         Ok(best)
+    }
+
+    /// Takes the object without quotes if that is what its whole sample says.
+    fn without_quotes(&mut self, text: &str, cut: bool, best: Tried) -> Tried {
+        if self.written.quote.is_some()
+            || !stray::quotes_are_values(text, cut, &best.candidate.dialect, best.fit.width)
+        {
+            return best;
+        }
+        self.doubts.push(
+            "a quote opens somewhere and is not closed; as all records are whole without quotes, quotes are taken \
+             as a part of the values"
+                .to_owned(),
+        );
+        let dialect = stray::without_quotes(&best.candidate.dialect);
+        let candidate = Candidate { dialect, ..best.candidate };
+        let (text, cut) = beginning(text, !cut);
+        self.try_out(text, cut, candidate)
     }
 
     fn try_out(&self, text: &str, cut: bool, candidate: Candidate) -> Tried {
@@ -381,9 +438,9 @@ impl Sniffer<'_> {
             (None, 0) => self.columns.len(),
             (None, _) => rows.get(at).map_or(0, |row| row.width()),
         };
-        let body: Vec<&&Row> = rows.iter().skip(at + header_rows).collect();
+        let body: Vec<&Row> = rows.iter().skip(at + header_rows).copied().collect();
         let ends_empty =
-            |row: &&&Row| row.cells.last().is_some_and(|cell| cell.value.is_empty() && !cell.quoted);
+            |row: &&Row| row.cells.last().is_some_and(|cell| cell.value.is_empty() && !cell.quoted);
         let all_end_empty = !body.is_empty() && body.iter().all(ends_empty);
         let last_unnamed = header_rows > 0
             && rows.get(at).is_some_and(|row| ends_empty(&row))
@@ -395,7 +452,18 @@ impl Sniffer<'_> {
             && (named + 1 == fit.width || last_unnamed)
         {
             let is_of_header = header_rows > 0 && dialect.names.is_none();
-            if is_of_header && !rows.get(at).is_some_and(|row| ends_empty(&row)) {
+            let header = rows.get(at).copied();
+            if is_of_header && let Some(header) = header.filter(|row| !ends_empty(&row)) {
+                if trailing::stands_above(header, &body) {
+                    dialect.trailing_delimiter = true;
+                    self.found.push("a delimiter ends every record, and not the header".to_owned());
+                    self.doubts.push(
+                        "the header may lack a delimiter elsewhere than at its end; by what they say, its names stand \
+                         above their values"
+                            .to_owned(),
+                    );
+                    return Ok(());
+                }
                 return Err(Error::new(
                     ErrorName::UnsupportedFormat,
                     "every record ends in a delimiter, and the header does not: either it lacks one elsewhere, or \
