@@ -253,7 +253,7 @@ fn wraps(text: &str, delimiter: &str, quote: char) -> bool {
 }
 
 /// Whether the character stands only in pairs.
-fn doubled_only(text: &str, sign: char) -> bool {
+pub(super) fn doubled_only(text: &str, sign: char) -> bool {
     let mut run = 0_usize;
     for c in text.chars().chain(['a']) {
         if c == sign {

@@ -14,6 +14,9 @@ const LOOKED_AT: usize = 300;
 /// Records that a header has at most.
 const MOST_HEADER_ROWS: usize = 4;
 
+/// So many records before the header that are like those after it are doubted.
+const FULL_BEFORE: usize = 2;
+
 /// Why there may be a header all the same.
 const AS_VALUES: &str = "the first record may hold names as well as values; it is taken for values";
 
@@ -43,7 +46,14 @@ impl Beginning {
 /// `is_named` says that the fields have names without a header.
 pub(super) fn find(rows: &[&Row], first: usize, fit: &Fit, columns: &[&str], is_named: bool) -> Beginning {
     if let Some(at) = named(rows, columns) {
-        return with_more_rows(rows, at, fit.width);
+        let found = with_more_rows(rows, at, fit.width);
+        let is_full = |row: &&&Row| row.width() == fit.width && row.filled() * 2 > fit.width;
+        return match &found.doubt {
+            None if fit.width > 1 && rows.iter().take(at).filter(is_full).count() >= FULL_BEFORE => {
+                Beginning::doubted(at, found.rows, "what stands before the header may be records")
+            }
+            _ => found,
+        };
     }
     if let Some(before) = first.checked_sub(1)
         && rows.get(before).is_some_and(|row| is_other_width_header(row, fit.width))

@@ -88,11 +88,12 @@ pub fn sniff(sample: &[u8], whole: bool, written: &Written, columns: &[&str]) ->
     }
     // What is written for the fields may be their header as well as the columns' names.
     let names: Vec<&str> = written.names.iter().flatten().map(String::as_str).collect();
+    let table_width = columns.len();
     let mut columns: Vec<&str> = names.iter().copied().chain(columns.iter().copied()).collect();
     let mut seen = HashSet::new();
     columns.retain(|column| seen.insert(*column));
     let named = !names.is_empty();
-    let mut sniffer = Sniffer { written, columns, named, base, found, doubts };
+    let mut sniffer = Sniffer { written, columns, table_width, named, base, found, doubts };
     let dialect = sniffer.dialect(&decoded, whole)?;
     dialect.validate()?;
     Ok(Sniffed { dialect, found: sniffer.found, doubts: sniffer.doubts })
@@ -130,6 +131,8 @@ struct Sniffer<'a> {
     written: &'a Written,
     /// The names that the fields may have.
     columns: Vec<&'a str>,
+    /// How many columns the table has, those that share a name or have none among them.
+    table_width: usize,
     /// Whether they have names without a header.
     named: bool,
     base: Dialect,
@@ -435,7 +438,7 @@ impl Sniffer<'_> {
         let header_rows = usize::try_from(dialect.header_rows).unwrap_or(1);
         let named = match (&dialect.names, header_rows) {
             (Some(names), _) => names.len(),
-            (None, 0) => self.columns.len(),
+            (None, 0) => self.table_width,
             (None, _) => rows.get(at).map_or(0, |row| row.width()),
         };
         let body: Vec<&Row> = rows.iter().skip(at + header_rows).copied().collect();
@@ -444,7 +447,7 @@ impl Sniffer<'_> {
         let all_end_empty = !body.is_empty() && body.iter().all(ends_empty);
         let last_unnamed = header_rows > 0
             && rows.get(at).is_some_and(|row| ends_empty(&row))
-            && named == self.columns.len() + 1;
+            && named == self.table_width + 1;
         if self.written.trailing_delimiter.is_none()
             && fit.width > 1
             && all_end_empty
