@@ -1,6 +1,6 @@
 //! Finds where the records begin and whether names stand above them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::reading::Row;
 use super::score::Fit;
@@ -153,7 +153,7 @@ fn folded(name: &str) -> String {
 fn is_other_width_header(row: &Row, width: usize) -> bool {
     let near = row.width().abs_diff(width) <= (width / 4).max(1);
     near && row.width() > 1
-        && row.filled() * 5 >= row.width() * 4
+        && (row.filled() * 5 >= row.width() * 4 || row.filled() > 1 && row.filled() + 1 >= row.width())
         && !row.cells.iter().any(|cell| Shape::of(&cell.value).is_typed())
 }
 
@@ -234,8 +234,14 @@ fn column_evidence(name: &str, body: &[&Row], column: usize, years: bool) -> i64
     if kept.contains(&name) {
         return -1;
     }
-    let distinct: HashSet<&str> = kept.iter().copied().collect();
-    i64::from(kept.len() >= 6 && distinct.len() * 2 <= kept.len())
+    // By I. J. Good, "The population frequencies of species and the estimation of population
+    // parameters" (1953), a further value is a new one as often as values stand there once.
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for value in &kept {
+        *counts.entry(value).or_default() += 1;
+    }
+    let once = counts.values().filter(|count| **count == 1).count();
+    i64::from((once + 1) * 10 <= kept.len())
 }
 
 /// The typed shape that most of the values have, and how many.

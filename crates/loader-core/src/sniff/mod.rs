@@ -10,6 +10,7 @@ use std::collections::HashSet;
 
 mod candidate;
 mod encoding;
+mod foreign;
 mod header;
 mod reading;
 mod refusal;
@@ -173,7 +174,7 @@ impl Sniffer<'_> {
         if fit.regular < REGULAR {
             self.doubts.push("many records have another number of fields than the others".to_owned());
         }
-        self.rows(&mut dialect, &reading, &fit)?;
+        self.rows(&mut dialect, scored, &reading, &fit)?;
         if self.written.skip_lines.is_some() {
             dialect.skip_lines = self.base.skip_lines;
         }
@@ -380,7 +381,7 @@ impl Sniffer<'_> {
     }
 
     /// Finds the header, and what else the records as a whole say.
-    fn rows(&mut self, dialect: &mut Dialect, reading: &Reading, fit: &Fit) -> Result<()> {
+    fn rows(&mut self, dialect: &mut Dialect, text: &str, reading: &Reading, fit: &Fit) -> Result<()> {
         let mark = self.written.comment.clone().or_else(|| fit.comment.map(str::to_owned));
         let is_comment = |row: &Row| mark.as_deref().is_some_and(|mark| row.start.starts_with(mark));
         let rows: Vec<&Row> = reading.rows.iter().filter(|row| !row.is_blank() && !is_comment(row)).collect();
@@ -388,6 +389,9 @@ impl Sniffer<'_> {
         let first = rows.iter().position(|row| row.line >= first_line).unwrap_or_default();
         let at = self.header(dialect, &rows, first, fit);
         let begins = rows.get(at).map_or(1, |row| row.line);
+        if at == 1 && dialect.header_rows == 0 && self.written.header.is_none() && dialect.names.is_none() {
+            self.foreign_header(dialect, text, begins - 1, fit);
+        }
         let blank = |row: &&Row| row.is_blank() && fit.width > 1;
         let blank_after = reading.rows.iter().filter(blank).any(|row| row.line > begins);
         let comment_after = reading.rows.iter().any(|row| is_comment(row) && row.line > begins);
@@ -410,6 +414,18 @@ impl Sniffer<'_> {
             self.found.push(wording::lines_before(begins - 1, dialect.header_rows > 0));
         }
         self.widths(dialect, &rows, at, fit)
+    }
+
+    /// Takes the names of the line before the records, if it is a header but for its delimiter.
+    fn foreign_header(&mut self, dialect: &mut Dialect, text: &str, line: u64, fit: &Fit) {
+        let line = usize::try_from(line).ok().and_then(|line| text.lines().nth(line.checked_sub(1)?));
+        if let Some(names) = line.and_then(|line| foreign::names(line, dialect, fit.width)) {
+            dialect.names = Some(names);
+            self.doubts.push(
+                "the header has another delimiter than the records; its fields are taken for their names"
+                    .to_owned(),
+            );
+        }
     }
 
     /// Decides on the header and returns the place where it or the records begin.
@@ -477,6 +493,25 @@ impl Sniffer<'_> {
             dialect.trailing_delimiter = true;
             self.found.push("a delimiter ends every record".to_owned());
             return Ok(());
+        }
+        if header_rows > 0 && named > fit.width && dialect.names.is_none() {
+            let names: Vec<&str> =
+                rows.get(at).iter().flat_map(|row| &row.cells).map(|cell| cell.value.trim()).collect();
+            let unnamed = names.iter().position(|name| name.is_empty());
+            let last = names.iter().rposition(|name| !name.is_empty());
+            if unnamed.is_some_and(|unnamed| Some(unnamed) < last)
+                && body.iter().all(|row| row.width() < named)
+            {
+                return Err(Error::new(
+                    ErrorName::UnsupportedFormat,
+                    format!(
+                        "the header has {named} fields, one of them without a name, and the records have {}: it may \
+                         have a delimiter too many; correct the header, or write the fields' `names` into the \
+                         definition's dialect",
+                        fit.width
+                    ),
+                ));
+            }
         }
         if header_rows > 0 && named > fit.width && self.written.ragged.is_none() && body.len() > 1 {
             dialect.ragged = Ragged::Pad;

@@ -208,6 +208,28 @@ fn blanks_may_stand_between_a_quote_and_a_delimiter() {
 }
 
 #[test]
+fn a_header_with_a_delimiter_too_many_is_refused() {
+    let object = "id,,name,day\n1,a,2024-01-01\n2,b,2024-01-02\n";
+    let error = sniff(object.as_bytes(), true, &Written::auto(), &[]).unwrap_err();
+    assert!(error.message.contains("`names`"), "{error}");
+    let names = ["id", "name", "day"].map(str::to_owned).to_vec();
+    let written = Written { names: Some(names), ..Written::auto() };
+    let sniffed = sniff(object.as_bytes(), true, &written, &[]).unwrap();
+    assert_eq!(rows(object.as_bytes(), &sniffed.dialect)[0], ["1", "a", "2024-01-01"], "{sniffed:?}");
+}
+
+#[test]
+fn a_header_with_another_delimiter_than_the_records_names_their_fields() {
+    for header in ["id day \"full name\" url", "id;day;full name;url"] {
+        let object = format!("{header}\n1,2024-01-01,a,http://a.b\n2,2024-01-02,b,http://a.c\n");
+        let sniffed = auto(object.as_bytes());
+        let (names, records) = parse(object.as_bytes(), &sniffed.dialect);
+        assert_eq!(names.unwrap(), ["id", "day", "full name", "url"], "{sniffed:?}");
+        assert_eq!((records.len(), sniffed.doubts.is_empty()), (2, false), "{sniffed:?}");
+    }
+}
+
+#[test]
 fn records_that_are_all_shorter_than_the_header_are_padded_and_doubted() {
     let sniffed = auto(b"a;b;c;d\n1;2;3\n4;5;6\n7;8;9\n");
     assert_eq!((sniffed.dialect.ragged, sniffed.doubts.len()), (Ragged::Pad, 1));
