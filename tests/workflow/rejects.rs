@@ -27,7 +27,8 @@ async fn rejected_rows_leave_the_run_partial_and_are_corrected_and_loaded_by_a_r
     assert_eq!(exported.output["rows"], 2);
     let file = stack.read_work(exported.output["key"].as_str().unwrap()).await;
     assert!(file.contains("secret,y"), "{file}");
-    let corrected: String = file.lines().filter(|line| !line.contains("a,b,c")).map(|line| format!("{line}\n")).collect();
+    let corrected: String =
+        file.lines().filter(|line| !line.contains("a,b,c")).map(|line| format!("{line}\n")).collect();
     let corrected = corrected.replacen("secret,y,", "41,y,", 1);
     stack.put_work(&format!("replays/{}.csv", ended.run_id), corrected).await;
 
@@ -43,10 +44,14 @@ async fn rejected_rows_leave_the_run_partial_and_are_corrected_and_loaded_by_a_r
     assert_eq!(again.output["rows"], 0);
     assert_eq!(stack.one("select count(*) from public.rejects_partial").await, "81");
     // A replay of nothing is refused, told, and leaves the table free.
-    let refused = stack.fail(&json!({"table": "rejects_partial", "replay": "no-run"}), "Loader.InvalidInput").await;
+    let refused =
+        stack.fail(&json!({"table": "rejects_partial", "replay": "no-run"}), "Loader.InvalidInput").await;
     let message = messages.about(&refused.run_id).await;
     assert!(message["text"].as_str().unwrap().contains("there is no load no-run"), "{message}");
-    assert_eq!(stack.one("select count(*) from loader.lease where table_name = 'rejects_partial'").await, "0");
+    assert_eq!(
+        stack.one("select count(*) from loader.lease where table_name = 'rejects_partial'").await,
+        "0"
+    );
 }
 
 #[tokio::test]
@@ -54,7 +59,11 @@ async fn too_many_rejected_rows_fail_the_run_and_its_message_says_where_they_are
     let stack = Stack::shared().await;
     let messages = Messages::of(&stack, "rejects-failed").await;
     stack.define("rejects_failed", "on_reject = \"keep\"\nreject_limits = { run_rows = 2 }\n").await;
-    stack.execute("create table public.rejects_failed (id bigint); insert into public.rejects_failed values (0)").await;
+    stack
+        .execute(
+            "create table public.rejects_failed (id bigint); insert into public.rejects_failed values (0)",
+        )
+        .await;
     let rows: String = (1..=40).map(|n| format!("{n}\n")).collect();
     stack.put("rejects_failed/a.csv", format!("id\n{rows}x\ny\nz\n")).await;
     let ended = stack.fail(&json!({"table": "rejects_failed"}), "Loader.TooManyRejects").await;
@@ -77,7 +86,10 @@ async fn a_dry_run_says_what_would_happen_and_leaves_nothing_behind() {
     assert_eq!(report["rejects"]["causes"][0]["places"], json!(["dry_run/a.csv:4"]));
     assert!(report["summary"].as_str().unwrap().contains("the run would FAIL"), "{report}");
     assert_eq!(stack.one("select to_regclass('public.dry_run')").await, "");
-    assert_eq!(stack.one(&format!("select count(*) from loader.run where run_id = '{}'", ended.run_id)).await, "0");
+    assert_eq!(
+        stack.one(&format!("select count(*) from loader.run where run_id = '{}'", ended.run_id)).await,
+        "0"
+    );
     let input = json!({"table": "dry_run_of_nothing", "dry_run": true});
     let failed = stack.fail(&input, "Loader.NoObjects").await;
     assert!(failed.cause.starts_with("there is nothing below"), "{}", failed.cause);

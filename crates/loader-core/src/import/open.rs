@@ -13,7 +13,7 @@ use crate::definition::dialect::Format;
 use crate::definition::dialect::copy::CopyDialect;
 use crate::definition::drift::MissingColumns;
 use crate::definition::rejects::OnReject;
-use crate::definition::{EngineChoice, ResolvedDefinition};
+use crate::definition::{ColumnsFrom, EngineChoice, ResolvedDefinition};
 use crate::error::{Error, ErrorName, Place, Result};
 use crate::identifier::Identifier;
 use crate::record::header::{HeaderColumn, cells, map_header};
@@ -24,7 +24,7 @@ use crate::record::parsed::Parsed;
 use crate::record::parser::Parser;
 use crate::record::unpack::{unpack, unpack_written};
 use crate::record::{LineCount, RecordReader, RecordSplitter};
-use crate::sniff::{Sniffed, sniff};
+use crate::sniff::{Sniffed, sniff, sniff_inferred};
 use crate::source::{ByteStream, ObjectSource, ObjectVersion};
 use crate::values::binary::{BinaryForm, saves_work};
 
@@ -234,7 +234,11 @@ impl Opener {
             .iter()
             .map(|column| column.header.as_deref().unwrap_or(column.name.as_str()))
             .collect();
-        let sniffed = sniff(&sample, sample.len() < READ_AHEAD_BYTES, written, &columns)?;
+        let find = match self.definition.columns_from {
+            ColumnsFrom::Inferred => sniff_inferred,
+            ColumnsFrom::Definition | ColumnsFrom::Live => sniff,
+        };
+        let sniffed = find(&sample, sample.len() < READ_AHEAD_BYTES, written, &columns)?;
         let Sniffed { found, doubts, .. } = &sniffed;
         let mut reason = format!("{reason}; found: {}", found.join(", "));
         if !doubts.is_empty() {

@@ -47,6 +47,8 @@ const PARTS: &str = ",;|\t^~:§ #@!*&<>=+";
 const CORE: &[char] = &[',', ';', '|', '\t', '^', '~', ':', '§', '#', '@'];
 /// The longest delimiter that is looked for.
 const LONGEST_DELIMITER: usize = 4;
+/// The most blanks between a quote and a delimiter that are looked at.
+const MOST_BLANKS: usize = 64;
 
 /// A dialect that the sample may be in.
 #[derive(Debug, Clone)]
@@ -217,8 +219,8 @@ fn ways(
     };
     let blank_and_quote = quote.is_some_and(|quote| {
         !delimiter.ends_with(' ')
-            && (text.contains(&format!("{delimiter} {quote}"))
-                || text.contains(&format!("{quote} {delimiter}")))
+            && (blanks_between(text, delimiter, &quote.to_string())
+                || blanks_between(text, &quote.to_string(), delimiter))
     });
     let trims = match written.trim {
         Some(trim) => vec![(trim, 1.0)],
@@ -231,6 +233,17 @@ fn ways(
         .collect()
 }
 
+/// Whether blanks, and nothing else, stand somewhere between the two.
+fn blanks_between(text: &str, one: &str, other: &str) -> bool {
+    let open = format!("{one} ");
+    text.match_indices(&open).any(|(at, _)| {
+        let rest = text.get(at + open.len()..).unwrap_or_default();
+        // As many blanks as anybody aligns by; a sample of blanks is not walked for each.
+        let blanks = rest.bytes().take(MOST_BLANKS).take_while(|byte| *byte == b' ').count();
+        rest.get(blanks..).is_some_and(|rest| rest.starts_with(other))
+    })
+}
+
 /// Whether there are fields that begin and end with the character.
 fn wraps(text: &str, delimiter: &str, quote: char) -> bool {
     let opens = [format!("{delimiter}{quote}"), format!("\n{quote}"), format!("\r{quote}")];
@@ -240,7 +253,7 @@ fn wraps(text: &str, delimiter: &str, quote: char) -> bool {
 }
 
 /// Whether the character stands only in pairs.
-fn doubled_only(text: &str, sign: char) -> bool {
+pub(super) fn doubled_only(text: &str, sign: char) -> bool {
     let mut run = 0_usize;
     for c in text.chars().chain(['a']) {
         if c == sign {

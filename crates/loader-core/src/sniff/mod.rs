@@ -10,11 +10,14 @@ use std::collections::HashSet;
 
 mod candidate;
 mod encoding;
+mod foreign;
 mod header;
 mod reading;
 mod refusal;
 mod score;
 mod shape;
+mod stray;
+mod trailing;
 mod wording;
 
 use self::candidate::Candidate;
@@ -23,7 +26,11 @@ use self::reading::{Reading, Row};
 use self::score::Fit;
 use crate::definition::dialect::{Dialect, Format, Quoting, Ragged, Trim, Written};
 use crate::error::{Error, ErrorName, Result};
+use crate::record::parser::parse;
 
+/// Bytes of a sample that are looked at, so that whoever looks at an object finds the
+/// same, however much of it is at hand.
+pub const SAMPLE_BYTES: usize = 192 * 1024;
 /// Characters of the sample that every candidate reads.
 const SCORED: usize = 48 * 1024;
 /// A dialect that fits this much as well as the best is plausible too.
@@ -58,6 +65,10 @@ pub struct Sniffed {
 /// `InvalidDefinition` if what is written contradicts itself; `UnsupportedFormat` if
 /// the object is no table, or none can be made out, with what to write instead.
 pub fn sniff(sample: &[u8], whole: bool, written: &Written, columns: &[&str]) -> Result<Sniffed> {
+    let (sample, whole) = match sample.get(..SAMPLE_BYTES) {
+        Some(beginning) => (beginning, whole && beginning.len() == sample.len()),
+        None => (sample, whole),
+    };
     let base = written.complete()?;
     let wants_encoding = written
         .encoding
@@ -78,20 +89,51 @@ pub fn sniff(sample: &[u8], whole: bool, written: &Written, columns: &[&str]) ->
     }
     // What is written for the fields may be their header as well as the columns' names.
     let names: Vec<&str> = written.names.iter().flatten().map(String::as_str).collect();
+    let table_width = columns.len();
     let mut columns: Vec<&str> = names.iter().copied().chain(columns.iter().copied()).collect();
     let mut seen = HashSet::new();
     columns.retain(|column| seen.insert(*column));
     let named = !names.is_empty();
-    let mut sniffer = Sniffer { written, columns, named, base, found, doubts };
+    let mut sniffer = Sniffer { written, columns, table_width, named, base, found, doubts };
     let dialect = sniffer.dialect(&decoded, whole)?;
     dialect.validate()?;
     Ok(Sniffed { dialect, found: sniffer.found, doubts: sniffer.doubts })
+}
+
+/// Finds out the dialect of an object of a table whose columns were inferred: when they
+/// were, none were known yet. Unless the object's header has the names of columns and no
+/// others, it must be read now as it was then.
+///
+/// # Errors
+/// As [`sniff`]; `UnsupportedFormat` if the columns change how the object is read.
+pub fn sniff_inferred(sample: &[u8], whole: bool, written: &Written, columns: &[&str]) -> Result<Sniffed> {
+    let known = sniff(sample, whole, written, columns)?;
+    let before = sniff(sample, whole, written, &[]);
+    if before.as_ref().is_ok_and(|before| before.dialect == known.dialect) {
+        return Ok(known);
+    }
+    let (header, _) = parse(sample.get(..SCORED).unwrap_or(sample), &known.dialect);
+    if header.is_some_and(|cells| header::are_columns(&cells, columns)) {
+        return Ok(known);
+    }
+    let before = before?;
+    Err(Error::new(
+        ErrorName::UnsupportedFormat,
+        format!(
+            "it is not certain how the object is written: before the table's columns were inferred, this was found: {}; \
+             now that they are known: {}; write what is right into the definition's dialect",
+            before.found.join(", "),
+            known.found.join(", ")
+        ),
+    ))
 }
 
 struct Sniffer<'a> {
     written: &'a Written,
     /// The names that the fields may have.
     columns: Vec<&'a str>,
+    /// How many columns the table has, those that share a name or have none among them.
+    table_width: usize,
     /// Whether they have names without a header.
     named: bool,
     base: Dialect,
@@ -115,6 +157,7 @@ impl Sniffer<'_> {
             return Ok(self.base.clone());
         }
         let best = self.best(scored, cut)?;
+        let best = self.without_quotes(text, !whole, best);
         let mut dialect = best.candidate.dialect.clone();
         self.finish_quoting(&mut dialect, &best.reading.rows, scored);
         if best.fit.width == 1 {
@@ -131,7 +174,7 @@ impl Sniffer<'_> {
         if fit.regular < REGULAR {
             self.doubts.push("many records have another number of fields than the others".to_owned());
         }
-        self.rows(&mut dialect, &reading, &fit)?;
+        self.rows(&mut dialect, scored, &reading, &fit)?;
         if self.written.skip_lines.is_some() {
             dialect.skip_lines = self.base.skip_lines;
         }
@@ -211,6 +254,24 @@ impl Sniffer<'_> {
             ));
         }
         Ok(best)
+    }
+
+    /// Takes the object without quotes if that is what its whole sample says.
+    fn without_quotes(&mut self, text: &str, cut: bool, best: Tried) -> Tried {
+        if self.written.quote.is_some()
+            || !stray::quotes_are_values(text, cut, &best.candidate.dialect, best.fit.width)
+        {
+            return best;
+        }
+        self.doubts.push(
+            "a quote opens somewhere and is not closed; as all records are whole without quotes, quotes are taken \
+             as a part of the values"
+                .to_owned(),
+        );
+        let dialect = stray::without_quotes(&best.candidate.dialect);
+        let candidate = Candidate { dialect, ..best.candidate };
+        let (text, cut) = beginning(text, !cut);
+        self.try_out(text, cut, candidate)
     }
 
     fn try_out(&self, text: &str, cut: bool, candidate: Candidate) -> Tried {
@@ -320,7 +381,7 @@ impl Sniffer<'_> {
     }
 
     /// Finds the header, and what else the records as a whole say.
-    fn rows(&mut self, dialect: &mut Dialect, reading: &Reading, fit: &Fit) -> Result<()> {
+    fn rows(&mut self, dialect: &mut Dialect, text: &str, reading: &Reading, fit: &Fit) -> Result<()> {
         let mark = self.written.comment.clone().or_else(|| fit.comment.map(str::to_owned));
         let is_comment = |row: &Row| mark.as_deref().is_some_and(|mark| row.start.starts_with(mark));
         let rows: Vec<&Row> = reading.rows.iter().filter(|row| !row.is_blank() && !is_comment(row)).collect();
@@ -328,6 +389,9 @@ impl Sniffer<'_> {
         let first = rows.iter().position(|row| row.line >= first_line).unwrap_or_default();
         let at = self.header(dialect, &rows, first, fit);
         let begins = rows.get(at).map_or(1, |row| row.line);
+        if at == 1 && dialect.header_rows == 0 && self.written.header.is_none() && dialect.names.is_none() {
+            self.foreign_header(dialect, text, begins - 1, fit);
+        }
         let blank = |row: &&Row| row.is_blank() && fit.width > 1;
         let blank_after = reading.rows.iter().filter(blank).any(|row| row.line > begins);
         let comment_after = reading.rows.iter().any(|row| is_comment(row) && row.line > begins);
@@ -350,6 +414,18 @@ impl Sniffer<'_> {
             self.found.push(wording::lines_before(begins - 1, dialect.header_rows > 0));
         }
         self.widths(dialect, &rows, at, fit)
+    }
+
+    /// Takes the names of the line before the records, if it is a header but for its delimiter.
+    fn foreign_header(&mut self, dialect: &mut Dialect, text: &str, line: u64, fit: &Fit) {
+        let line = usize::try_from(line).ok().and_then(|line| text.lines().nth(line.checked_sub(1)?));
+        if let Some(names) = line.and_then(|line| foreign::names(line, dialect, fit.width)) {
+            dialect.names = Some(names);
+            self.doubts.push(
+                "the header has another delimiter than the records; its fields are taken for their names"
+                    .to_owned(),
+            );
+        }
     }
 
     /// Decides on the header and returns the place where it or the records begin.
@@ -378,16 +454,16 @@ impl Sniffer<'_> {
         let header_rows = usize::try_from(dialect.header_rows).unwrap_or(1);
         let named = match (&dialect.names, header_rows) {
             (Some(names), _) => names.len(),
-            (None, 0) => self.columns.len(),
+            (None, 0) => self.table_width,
             (None, _) => rows.get(at).map_or(0, |row| row.width()),
         };
-        let body: Vec<&&Row> = rows.iter().skip(at + header_rows).collect();
+        let body: Vec<&Row> = rows.iter().skip(at + header_rows).copied().collect();
         let ends_empty =
-            |row: &&&Row| row.cells.last().is_some_and(|cell| cell.value.is_empty() && !cell.quoted);
+            |row: &&Row| row.cells.last().is_some_and(|cell| cell.value.is_empty() && !cell.quoted);
         let all_end_empty = !body.is_empty() && body.iter().all(ends_empty);
         let last_unnamed = header_rows > 0
             && rows.get(at).is_some_and(|row| ends_empty(&row))
-            && named == self.columns.len() + 1;
+            && named == self.table_width + 1;
         if self.written.trailing_delimiter.is_none()
             && fit.width > 1
             && all_end_empty
@@ -395,7 +471,18 @@ impl Sniffer<'_> {
             && (named + 1 == fit.width || last_unnamed)
         {
             let is_of_header = header_rows > 0 && dialect.names.is_none();
-            if is_of_header && !rows.get(at).is_some_and(|row| ends_empty(&row)) {
+            let header = rows.get(at).copied();
+            if is_of_header && let Some(header) = header.filter(|row| !ends_empty(&row)) {
+                if trailing::stands_above(header, &body) {
+                    dialect.trailing_delimiter = true;
+                    self.found.push("a delimiter ends every record, and not the header".to_owned());
+                    self.doubts.push(
+                        "the header may lack a delimiter elsewhere than at its end; by what they say, its names stand \
+                         above their values"
+                            .to_owned(),
+                    );
+                    return Ok(());
+                }
                 return Err(Error::new(
                     ErrorName::UnsupportedFormat,
                     "every record ends in a delimiter, and the header does not: either it lacks one elsewhere, or \
@@ -406,6 +493,25 @@ impl Sniffer<'_> {
             dialect.trailing_delimiter = true;
             self.found.push("a delimiter ends every record".to_owned());
             return Ok(());
+        }
+        if header_rows > 0 && named > fit.width && dialect.names.is_none() {
+            let names: Vec<&str> =
+                rows.get(at).iter().flat_map(|row| &row.cells).map(|cell| cell.value.trim()).collect();
+            let unnamed = names.iter().position(|name| name.is_empty());
+            let last = names.iter().rposition(|name| !name.is_empty());
+            if unnamed.is_some_and(|unnamed| Some(unnamed) < last)
+                && body.iter().all(|row| row.width() < named)
+            {
+                return Err(Error::new(
+                    ErrorName::UnsupportedFormat,
+                    format!(
+                        "the header has {named} fields, one of them without a name, and the records have {}: it may \
+                         have a delimiter too many; correct the header, or write the fields' `names` into the \
+                         definition's dialect",
+                        fit.width
+                    ),
+                ));
+            }
         }
         if header_rows > 0 && named > fit.width && self.written.ragged.is_none() && body.len() > 1 {
             dialect.ragged = Ragged::Pad;

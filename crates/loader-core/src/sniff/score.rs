@@ -18,6 +18,10 @@ const ONE_COLUMN: f64 = 0.3;
 const BEFORE: f64 = 0.25;
 /// What quotes cost that the dialect has no meaning for.
 const STRAY: f64 = 0.96;
+/// Records below lines of keys and values have more fields than this.
+const WIDTH_OF_KEYS: usize = 4;
+/// The most lines of keys and values.
+const MOST_KEYS: usize = 20;
 /// Records whose fields are looked at.
 const LOOKED_AT: usize = 400;
 /// What may begin a comment.
@@ -89,6 +93,9 @@ fn number(count: u64) -> f64 {
 /// The width that most records have; most of those that are no comments, if there
 /// are comments.
 fn width_of_records(rows: &[&Row]) -> Option<usize> {
+    if let Some(width) = width_below_keys(rows) {
+        return Some(width);
+    }
     let all = most_frequent_width(rows)?;
     for mark in COMMENT_MARKS {
         let others: Vec<&Row> = rows.iter().filter(|row| !row.start.starts_with(mark)).copied().collect();
@@ -102,6 +109,17 @@ fn width_of_records(rows: &[&Row]) -> Option<usize> {
         }
     }
     Some(all)
+}
+
+/// The width of the records below lines of a key and a value, as reports begin: there may
+/// be more of those lines than of records.
+fn width_below_keys(rows: &[&Row]) -> Option<usize> {
+    let (keys, records) = rows.split_at(rows.iter().position(|row| row.width() > 2)?);
+    let widest = records.iter().map(|row| row.width()).max()?;
+    let alike =
+        records.iter().all(|row| !row.faulty && row.width() > WIDTH_OF_KEYS && row.width() + 1 >= widest);
+    let fits = !keys.is_empty() && keys.len() <= MOST_KEYS && records.len() >= 2;
+    (fits && alike).then(|| most_frequent_width(records)).flatten()
 }
 
 /// The width that most records have, the larger of two; but that of the first table
