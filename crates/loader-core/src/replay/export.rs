@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use tokio_postgres::Client;
 
 use super::file::{has_expressions, header, line};
@@ -20,6 +19,7 @@ use crate::record::mapping::{From, Mapping};
 use crate::record::parsed::Written;
 use crate::source::WorkStore;
 use crate::values::Converted;
+use crate::wording;
 
 /// Rows that are read at once.
 const PAGE: i64 = 1_000;
@@ -82,7 +82,10 @@ pub async fn export(client: &mut Client, work: &dyn WorkStore, input: &RejectsIn
             "correct s3://{0}/{key} and put it back as s3://{0}/replays/{1}.csv, with _key and _line as they are and without the rows that are to stay out; then start the state machine with {2}",
             work.bucket(),
             input.of_run,
-            json!({"table": input.table.as_str(), "replay": input.of_run})
+            wording::input([
+                ("table", input.table.as_str().into()),
+                ("replay", input.of_run.as_str().into())
+            ])
         ),
         key,
         rows,

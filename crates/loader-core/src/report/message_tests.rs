@@ -255,7 +255,7 @@ fn a_replay_that_leaves_rows_reads_like_this() {
     Time: 1 min 23 s
     Run: abc
 
-    Next: see why, and correct them: start the state machine with {"export_rejects":"night-1","table":"year_2022"} for a file of those rows, put it back as replays/night-1.csv, and start it with {"replay":"night-1","table":"year_2022"}. Causes: select column_name, error_message, count(*) from loader.rejected_row where run_id = 'night-1' and replayed_by is null group by 1, 2
+    Next: see why, and correct them: start the state machine with {"table":"year_2022","export_rejects":"night-1"} for a file of those rows, put it back as replays/night-1.csv, and start it with {"table":"year_2022","replay":"night-1"}. Causes: select column_name, error_message, count(*) from loader.rejected_row where run_id = 'night-1' and replayed_by is null group by 1, 2
     Execution: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:load:abc
     "#);
 }
@@ -305,7 +305,7 @@ fn a_load_that_left_rows_out_reads_like_this() {
     Version before: 3, in databackup.year_2022
     Run: abc
 
-    Next: look at what was left out: select key, line, column_name, sqlstate, error_message, row_text from loader.rejected_row where run_id = 'abc' order by key, line; to load them after all, start the state machine with {"export_rejects":"abc","table":"year_2022"} for a file of them, put it back corrected as replays/abc.csv in the work bucket, and start it with {"replay":"abc","table":"year_2022"}
+    Next: look at what was left out: select key, line, column_name, sqlstate, error_message, row_text from loader.rejected_row where run_id = 'abc' order by key, line; to load them after all, start the state machine with {"table":"year_2022","export_rejects":"abc"} for a file of them, put it back corrected as replays/abc.csv in the work bucket, and start it with {"table":"year_2022","replay":"abc"}
     Execution: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:load:abc
     "#);
 }

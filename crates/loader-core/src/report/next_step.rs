@@ -1,9 +1,8 @@
 //! What a message says is to be done next.
 
-use serde_json::json;
-
 use super::{RunFacts, rejects};
 use crate::database::run::RunKind;
+use crate::wording::input;
 
 /// What is known of a failure when it says what to do.
 #[derive(Debug, Clone, Copy)]
@@ -118,8 +117,8 @@ pub(super) fn failed_objects(run_id: &str) -> String {
 
 /// Says how the version before comes back.
 pub(super) fn take_back(table: &str, version: Option<i64>) -> String {
-    let to = version.map_or_else(|| json!("previous"), |version| json!(version));
-    format!("start the rollback state machine with {}", json!({"table": table, "to": to}))
+    let to = version.map_or_else(|| "previous".into(), Into::into);
+    format!("start the rollback state machine with {}", input([("table", table.into()), ("to", to)]))
 }
 
 fn quoted(text: &str) -> String {
