@@ -1,7 +1,10 @@
 //! The build: indexes and constraints on the loaded staging table, then the gates.
 
 pub(crate) mod construction;
-pub(crate) mod repeated;
+pub(crate) mod marks;
+mod orphans;
+mod repeated;
+mod unfit;
 
 use std::time::Duration;
 
@@ -19,6 +22,8 @@ use crate::error::{Error, ErrorName, Result};
 use crate::gate::{self, GateFigure, Subject};
 use crate::publish::{Strategy, reconcile};
 use crate::succession::{Candidate, materialized, partitions};
+
+use self::unfit::Unfit;
 
 /// How long a run of a group holds its table while the others are loaded.
 const HELD_FOR_GROUP: Duration = Duration::from_hours(24);
@@ -107,20 +112,29 @@ async fn construct_and_check(
     let strategy = current.strategy.unwrap_or_default();
     let mut indexes = 0;
     if let Some(live) = live {
-        if is_marked && strategy == Strategy::Merge {
-            reject_repeated(client, &current, event.attempt, live, &candidate).await?;
-        }
-        indexes = match construct_indexes(session, &current, live, &candidate, settings, deadline).await {
-            Err(error) if repeated::is_repeated_key(&error) && is_marked => {
-                reject_repeated(session.client().await?, &current, event.attempt, live, &candidate).await?;
-                construct_indexes(session, &current, live, &candidate, settings, deadline).await?
+        let mut curable = if is_marked { Unfit::ALL.to_vec() } else { Vec::new() };
+        if strategy == Strategy::Merge {
+            // A merge has no indexes of its own that would show such rows.
+            for unfit in curable.drain(..) {
+                reject_unfit(client, &current, event.attempt, live, &candidate, unfit).await?;
             }
-            built => built?,
+        }
+        indexes = loop {
+            let error = match construct_indexes(session, &current, live, &candidate, settings, deadline).await
+            {
+                Ok(indexes) => break indexes,
+                Err(error) => error,
+            };
+            let Some(at) = curable.iter().position(|unfit| unfit.is_behind(&error)) else {
+                return Err(error);
+            };
+            let unfit = curable.swap_remove(at);
+            reject_unfit(session.client().await?, &current, event.attempt, live, &candidate, unfit).await?;
         };
     }
     let client = session.client().await?;
     if is_marked {
-        repeated::drop_marks(client, &candidate.name).await?;
+        marks::drop(client, &candidate.name).await?;
     }
     let rows = ledger::totals(client, &current.run_id).await?.rows;
     let subject = Subject { rows, ..subject };
@@ -183,18 +197,30 @@ async fn construct_indexes(
     Ok(indexes)
 }
 
-/// Makes rejects of rows that repeat a key, and checks what that makes of the run.
-async fn reject_repeated(
+/// Makes rejects of rows that a constraint refuses, and checks what that makes of the
+/// run.
+async fn reject_unfit(
     client: &mut Client,
     current: &Run,
     attempt: i32,
     live: u32,
     candidate: &Candidate,
+    unfit: Unfit,
 ) -> Result<()> {
     let (definition, staging) = current.loading()?;
-    let run = (current.run_id.as_str(), attempt);
-    let rejected = repeated::reject(client, run, &candidate.name, live, definition).await?;
-    tracing::warn!(run.id = current.run_id, rejected, "rows repeat a key: the first of each stays");
+    let group = group_tables(client, current).await?;
+    let transaction = client.transaction().await.map_err(|error| failure(unfit::DOING, &error))?;
+    lease::check(&transaction, &current.run_id, attempt).await?;
+    let found = match unfit {
+        Unfit::Repeated => repeated::find(&transaction, &candidate.name, live).await?,
+        Unfit::Orphan => orphans::find(&transaction, &candidate.name, live, &group).await?,
+    };
+    let mut rejected = 0;
+    for found in &found {
+        rejected += unfit::reject(&transaction, &current.run_id, &candidate.name, found, definition).await?;
+    }
+    transaction.commit().await.map_err(|error| failure(unfit::DOING, &error))?;
+    tracing::warn!(run.id = current.run_id, rejected, "{}", unfit.told());
     reconcile::reconcile(client, current, definition).await?;
     reconcile::count_rows(client, &current.run_id, staging).await
 }

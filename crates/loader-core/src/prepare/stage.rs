@@ -5,7 +5,7 @@ use tokio_postgres::{Client, GenericClient, Transaction};
 use super::columns::{Asked, Origin};
 use super::headers::Header;
 use super::{Prepared, added_columns, column_rules, expressions};
-use crate::build::repeated;
+use crate::build::marks;
 use crate::catalog;
 use crate::cleanup::drop_staging;
 use crate::database::control_schema::Schema;
@@ -54,7 +54,7 @@ pub(super) async fn stage(
         "how it will be published"
     );
     let live = catalog::find(&transaction, &Schema::Live.table(&current.table)).await?;
-    repeated::add_marks(&transaction, &Schema::Staging.table(&name), live, &definition).await?;
+    marks::add(&transaction, &Schema::Staging.table(&name), live, &definition).await?;
     let resumed_from = take_over(&transaction, current, &name, &definition).await?;
     run::prepared(
         &transaction,

@@ -14,6 +14,9 @@ const LOOKED_AT: usize = 300;
 /// Records that a header has at most.
 const MOST_HEADER_ROWS: usize = 4;
 
+/// Why there may be a header all the same.
+const AS_VALUES: &str = "the first record may hold names as well as values; it is taken for values";
+
 /// Where the records begin.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Beginning {
@@ -36,8 +39,9 @@ impl Beginning {
 }
 
 /// Finds the header among `rows`, which have neither blank lines nor comments;
-/// `first` is the first of the usual width. `columns` are the names that the table has.
-pub(super) fn find(rows: &[&Row], first: usize, fit: &Fit, columns: &[&str]) -> Beginning {
+/// `first` is the first of the usual width. `columns` are the names that the table has;
+/// `is_named` says that the fields have names without a header.
+pub(super) fn find(rows: &[&Row], first: usize, fit: &Fit, columns: &[&str], is_named: bool) -> Beginning {
     if let Some(at) = named(rows, columns) {
         return with_more_rows(rows, at, fit.width);
     }
@@ -59,13 +63,19 @@ pub(super) fn find(rows: &[&Row], first: usize, fit: &Fit, columns: &[&str]) -> 
     if evidence < 0 {
         return match evidence {
             _ if at > 0 => Beginning::doubted(at, 0, "what stands before the first record may be records"),
-            -1 => Beginning::doubted(
-                0,
-                0,
-                "the first record may hold names as well as values; it is taken for values",
-            ),
+            -1 => Beginning::doubted(0, 0, AS_VALUES),
+            _ if rows.get(first).is_some_and(|row| may_be_names(row)) => Beginning::doubted(0, 0, AS_VALUES),
             _ => Beginning::new(0, 0),
         };
+    }
+    if is_named {
+        // Its names are not needed, its values may be.
+        return Beginning::doubted(
+            at,
+            0,
+            "the first record may be a header as well as values; it is taken for values, as the fields' names \
+             are written",
+        );
     }
     Beginning::doubted(at, 1, "the first record may hold values as well as names; it is taken for the header")
 }
@@ -96,6 +106,21 @@ fn named(rows: &[&Row], columns: &[&str]) -> Option<usize> {
     let (count, at) = best?;
     let width = rows.get(at)?.width();
     (count > 0 && count * 2 >= names.len().min(width)).then_some(at)
+}
+
+/// Whether all cells of a record could be names by their looks: words that have no
+/// number but at the end, such as `line1` or `Größe_2`.
+fn may_be_names(row: &Row) -> bool {
+    let is_name = |cell: &str| {
+        let cell = cell.trim().trim_end_matches(|c: char| c.is_ascii_digit() || c == '_');
+        cell.starts_with(char::is_alphabetic)
+            && cell.chars().all(|c| c.is_alphabetic() || matches!(c, '_' | ' ') || c.is_ascii_digit())
+    };
+    row.filled() > 0
+        && row.cells.iter().all(|cell| match Shape::of(&cell.value) {
+            Shape::Missing => true,
+            shape => !shape.is_typed() && is_name(&cell.value),
+        })
 }
 
 /// How many of a row's cells are names of columns.
@@ -181,7 +206,11 @@ fn column_evidence(name: &str, body: &[&Row], column: usize, years: bool) -> i64
         kept.iter().filter(|value| pattern(value).as_deref() == Some(pattern_of)).count() * 10
             >= kept.len() * 8
     };
-    if let Some(first) = kept.first().and_then(|value| pattern(value))
+    // One value all down the column says as little of its looks as one record.
+    let constant =
+        kept.first().is_some_and(|first| *first != name && kept.iter().all(|value| value == first));
+    if !(constant && kept.len() > 1)
+        && let Some(first) = kept.first().and_then(|value| pattern(value))
         && same_pattern(&first)
     {
         return if pattern(name).as_deref() == Some(&first) { -2 } else { 2 };

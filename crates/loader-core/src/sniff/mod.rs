@@ -6,6 +6,8 @@
 //! ([`score`]), then the header ([`header`]). Where two are as good, RFC 4180 has it.
 //! What was found is said in words, and where another reading is plausible, that too.
 
+use std::collections::HashSet;
+
 mod candidate;
 mod encoding;
 mod header;
@@ -74,7 +76,13 @@ pub fn sniff(sample: &[u8], whole: bool, written: &Written, columns: &[&str]) ->
     if written.delimiter.is_none() {
         refusal::refuse_other_formats(&decoded.text)?;
     }
-    let mut sniffer = Sniffer { written, columns, base, found, doubts };
+    // What is written for the fields may be their header as well as the columns' names.
+    let names: Vec<&str> = written.names.iter().flatten().map(String::as_str).collect();
+    let mut columns: Vec<&str> = names.iter().copied().chain(columns.iter().copied()).collect();
+    let mut seen = HashSet::new();
+    columns.retain(|column| seen.insert(*column));
+    let named = !names.is_empty();
+    let mut sniffer = Sniffer { written, columns, named, base, found, doubts };
     let dialect = sniffer.dialect(&decoded, whole)?;
     dialect.validate()?;
     Ok(Sniffed { dialect, found: sniffer.found, doubts: sniffer.doubts })
@@ -82,7 +90,10 @@ pub fn sniff(sample: &[u8], whole: bool, written: &Written, columns: &[&str]) ->
 
 struct Sniffer<'a> {
     written: &'a Written,
-    columns: &'a [&'a str],
+    /// The names that the fields may have.
+    columns: Vec<&'a str>,
+    /// Whether they have names without a header.
+    named: bool,
     base: Dialect,
     found: Vec<String>,
     doubts: Vec<String>,
@@ -100,9 +111,12 @@ impl Sniffer<'_> {
     fn dialect(&mut self, decoded: &Decoded, whole: bool) -> Result<Dialect> {
         let text = without_lines(&decoded.text, self.base.skip_lines);
         let (scored, cut) = beginning(text, whole);
+        if scored.trim().is_empty() {
+            return Ok(self.base.clone());
+        }
         let best = self.best(scored, cut)?;
         let mut dialect = best.candidate.dialect.clone();
-        self.finish_quoting(&mut dialect, &best.reading.rows);
+        self.finish_quoting(&mut dialect, &best.reading.rows, scored);
         if best.fit.width == 1 {
             self.one_column(&mut dialect, &best);
         }
@@ -117,7 +131,10 @@ impl Sniffer<'_> {
         if fit.regular < REGULAR {
             self.doubts.push("many records have another number of fields than the others".to_owned());
         }
-        self.rows(&mut dialect, &reading, &fit);
+        self.rows(&mut dialect, &reading, &fit)?;
+        if self.written.skip_lines.is_some() {
+            dialect.skip_lines = self.base.skip_lines;
+        }
         Ok(dialect)
     }
 
@@ -203,7 +220,7 @@ impl Sniffer<'_> {
             .rows
             .iter()
             .take(20)
-            .map(|row| header::names_in(row, self.columns))
+            .map(|row| header::names_in(row, &self.columns))
             .max()
             .unwrap_or_default();
         let known = if named >= 2 || named == 1 && self.columns.len() == 1 { 1.5 } else { 1.0 };
@@ -219,7 +236,7 @@ impl Sniffer<'_> {
 
     /// Chooses the meaning of quotes. What COPY reads by itself is taken where it reads
     /// the same.
-    fn finish_quoting(&mut self, dialect: &mut Dialect, rows: &[Row]) {
+    fn finish_quoting(&mut self, dialect: &mut Dialect, rows: &[Row], text: &str) {
         if self.written.quoting.is_some() {
             return;
         }
@@ -232,8 +249,18 @@ impl Sniffer<'_> {
                 let doubt = "two backslashes within quotes may stand for one; they are taken as they are";
                 self.doubts.push(doubt.to_owned());
             }
+            let cells = || rows.iter().flat_map(|row| &row.cells);
             if dialect.escape.is_some_and(|escape| escape == '"' && escape != quote) {
                 self.doubts.push("two \" within fields are taken for one; they may be two".to_owned());
+            } else if quote != '"' && cells().any(|cell| cell.quoted && cell.value.contains("\"\"")) {
+                self.doubts
+                    .push("two \" within quotes are taken as they are; they may stand for one".to_owned());
+            }
+            if dialect.escape == Some('\\') && quote != '\\' && escapes_others(text, quote) {
+                self.doubts.push(
+                    "backslashes stand before others than quotes; there they are taken as a part of the value"
+                        .to_owned(),
+                );
             }
         }
         let stray = rows
@@ -293,7 +320,7 @@ impl Sniffer<'_> {
     }
 
     /// Finds the header, and what else the records as a whole say.
-    fn rows(&mut self, dialect: &mut Dialect, reading: &Reading, fit: &Fit) {
+    fn rows(&mut self, dialect: &mut Dialect, reading: &Reading, fit: &Fit) -> Result<()> {
         let mark = self.written.comment.clone().or_else(|| fit.comment.map(str::to_owned));
         let is_comment = |row: &Row| mark.as_deref().is_some_and(|mark| row.start.starts_with(mark));
         let rows: Vec<&Row> = reading.rows.iter().filter(|row| !row.is_blank() && !is_comment(row)).collect();
@@ -322,20 +349,20 @@ impl Sniffer<'_> {
             dialect.skip_lines = begins - 1;
             self.found.push(wording::lines_before(begins - 1, dialect.header_rows > 0));
         }
-        self.widths(dialect, &rows, at, fit);
+        self.widths(dialect, &rows, at, fit)
     }
 
     /// Decides on the header and returns the place where it or the records begin.
     fn header(&mut self, dialect: &mut Dialect, rows: &[&Row], first: usize, fit: &Fit) -> usize {
-        if self.written.header.is_some() || self.written.names.is_some() {
+        dialect.names.clone_from(&self.written.names);
+        let rows_from = if self.written.skip_lines.is_some() { 0 } else { first };
+        if self.written.header.is_some() {
             dialect.header_rows = self.base.header_rows;
-            dialect.names.clone_from(&self.written.names);
-            let found = header::find(rows, first, fit, self.columns);
+            let found = header::find(rows, first, fit, &self.columns, self.named);
             let at = if dialect.header_rows > 0 && found.rows > 0 { found.at } else { 0 };
             return if self.written.skip_lines.is_some() { 0 } else { at };
         }
-        let rows_from = if self.written.skip_lines.is_some() { 0 } else { first };
-        let found = header::find(rows, rows_from, fit, self.columns);
+        let found = header::find(rows, rows_from, fit, &self.columns, self.named);
         dialect.header_rows = u32::try_from(found.rows).unwrap_or(1);
         self.found.push(match found.rows {
             0 => "no header".to_owned(),
@@ -347,7 +374,7 @@ impl Sniffer<'_> {
     }
 
     /// Looks at records that are longer or shorter than the header.
-    fn widths(&mut self, dialect: &mut Dialect, rows: &[&Row], at: usize, fit: &Fit) {
+    fn widths(&mut self, dialect: &mut Dialect, rows: &[&Row], at: usize, fit: &Fit) -> Result<()> {
         let header_rows = usize::try_from(dialect.header_rows).unwrap_or(1);
         let named = match (&dialect.names, header_rows) {
             (Some(names), _) => names.len(),
@@ -367,9 +394,18 @@ impl Sniffer<'_> {
             && named > 0
             && (named + 1 == fit.width || last_unnamed)
         {
+            let is_of_header = header_rows > 0 && dialect.names.is_none();
+            if is_of_header && !rows.get(at).is_some_and(|row| ends_empty(&row)) {
+                return Err(Error::new(
+                    ErrorName::UnsupportedFormat,
+                    "every record ends in a delimiter, and the header does not: either it lacks one elsewhere, or \
+                     the last means nothing; correct the header, or write `trailing_delimiter = true` into the \
+                     definition's dialect",
+                ));
+            }
             dialect.trailing_delimiter = true;
             self.found.push("a delimiter ends every record".to_owned());
-            return;
+            return Ok(());
         }
         if header_rows > 0 && named > fit.width && self.written.ragged.is_none() && body.len() > 1 {
             dialect.ragged = Ragged::Pad;
@@ -381,6 +417,7 @@ impl Sniffer<'_> {
         } else if header_rows > 0 && named < fit.width && !body.is_empty() {
             self.doubts.push(format!("most records have {} fields, the header has {named}", fit.width));
         }
+        Ok(())
     }
 }
 
@@ -403,6 +440,17 @@ fn has_pairs_of_backslashes(rows: &[Row]) -> bool {
     let mut runs =
         quoted.flat_map(|cell| cell.value.split(|c| c != '\\')).filter(|run| !run.is_empty()).peekable();
     runs.peek().is_some() && runs.all(|run| run.len() % 2 == 0)
+}
+
+/// Whether a backslash stands before something else than a quote or a backslash.
+fn escapes_others(text: &str, quote: char) -> bool {
+    let mut signs = text.chars();
+    while let Some(sign) = signs.next() {
+        if sign == '\\' && signs.next().is_some_and(|next| next != quote && next != '\\') {
+            return true;
+        }
+    }
+    false
 }
 
 /// The text after so many lines.

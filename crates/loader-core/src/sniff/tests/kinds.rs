@@ -137,9 +137,21 @@ fn dirty_records_do_not_throw_it_off() {
 
 #[test]
 fn a_delimiter_at_the_end_of_every_record_is_found() {
-    let dialect =
-        assert_found("a|b\n1|2|\n3|4|\n", &["delimiter |", "a header", "a delimiter ends every record"]);
-    assert!(dialect.trailing_delimiter);
+    let written = Written { names: Some(vec!["a".to_owned(), "b".to_owned()]), ..Written::auto() };
+    let sniffed = sniff(b"1|2|\n3|4|\n", true, &written, &[]).unwrap();
+    assert!(sniffed.dialect.trailing_delimiter, "{sniffed:?}");
+    assert_eq!(sniffed.doubts, Vec::<String>::new());
+}
+
+#[test]
+fn a_header_that_lacks_the_delimiter_that_ends_every_record_is_refused() {
+    // It may have lost another, and then all values are one column off.
+    for object in ["a|b\n1|2|\n3|4|\n", "id,name size,remark\n1,a,2,\n2,b,3,\n"] {
+        let error = sniff(object.as_bytes(), true, &Written::auto(), &[]).unwrap_err();
+        assert!(error.message.contains("trailing_delimiter = true"), "{error}");
+        let written = Written { trailing_delimiter: Some(true), ..Written::auto() };
+        assert!(sniff(object.as_bytes(), true, &written, &[]).unwrap().dialect.trailing_delimiter);
+    }
 }
 
 #[test]

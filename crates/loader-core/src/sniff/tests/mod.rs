@@ -1,3 +1,4 @@
+mod kept;
 mod kinds;
 mod round_trip;
 mod written;
