@@ -20,11 +20,11 @@ pub(crate) fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(n), if n == 1 { one } else { many })
 }
 
-/// Writes the input of an execution, with its fields in the given order: the order of
-/// a `Value` depends on how `serde_json` was built.
-pub(crate) fn input<const N: usize>(fields: [(&str, Value); N]) -> String {
-    let fields: Vec<String> =
-        fields.into_iter().map(|(name, value)| format!("{}:{value}", Value::from(name))).collect();
+/// Writes JSON that people read, such as the input of an execution, with its fields in
+/// the given order: the order of a `Value` depends on how `serde_json` was built.
+pub(crate) fn ordered_json<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> String {
+    let field = |(name, value): (&str, Value)| format!("{}:{value}", Value::from(name));
+    let fields: Vec<String> = fields.into_iter().map(field).collect();
     format!("{{{}}}", fields.join(","))
 }
 
@@ -33,8 +33,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_input_can_be_copied_and_is_in_the_order_that_it_is_read_in() {
-        let text = input([("table", "a \"b\"".into()), ("replay", "r".into()), ("a", 1.into())]);
+    fn json_can_be_copied_and_is_in_the_order_that_it_was_given_in() {
+        let text = ordered_json([("table", "a \"b\"".into()), ("replay", "r".into()), ("a", 1.into())]);
         assert_eq!(text, r#"{"table":"a \"b\"","replay":"r","a":1}"#);
         let read: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read["table"], "a \"b\"");

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{Checked, LONGEST_NAME, wrong};
 use crate::identifier::Identifier;
-use crate::wording::input;
+use crate::wording::ordered_json;
 
 /// The field that names the run whose rows are loaded again.
 pub(super) const REPLAY: &str = "replay";
@@ -25,7 +25,7 @@ pub(super) fn parse(fields: &Map<String, Value>, what: &str) -> Checked<RejectsI
     if let Some(other) = fields.keys().find(|field| *field != "table" && *field != what) {
         return Err(format!(
             "the field `{other}` can't stand beside `{what}`; it takes what the run was asked for, as in {}",
-            input([("table", "year_2021".into()), (what, "<run>".into())])
+            ordered_json([("table", "year_2021".into()), (what, "<run>".into())])
         ));
     }
     let of_run = match fields.get(what) {

@@ -2,7 +2,7 @@
 
 use super::{RunFacts, rejects};
 use crate::database::run::RunKind;
-use crate::wording::input;
+use crate::wording::ordered_json;
 
 /// What is known of a failure when it says what to do.
 #[derive(Debug, Clone, Copy)]
@@ -118,7 +118,7 @@ pub(super) fn failed_objects(run_id: &str) -> String {
 /// Says how the version before comes back.
 pub(super) fn take_back(table: &str, version: Option<i64>) -> String {
     let to = version.map_or_else(|| "previous".into(), Into::into);
-    format!("start the rollback state machine with {}", input([("table", table.into()), ("to", to)]))
+    format!("start the rollback state machine with {}", ordered_json([("table", table.into()), ("to", to)]))
 }
 
 fn quoted(text: &str) -> String {

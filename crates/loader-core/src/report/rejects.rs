@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::RunFacts;
-use crate::wording::{grouped, input};
+use crate::wording::{grouped, ordered_json};
 
 /// Whether rows were left out of what was loaded, or objects failed of them.
 pub(super) fn has_rejects(facts: &RunFacts) -> bool {
@@ -43,8 +43,8 @@ pub(super) fn replay(table: &str, run_id: &str) -> String {
     format!(
         "{}; to load them after all, start the state machine with {} for a file of them, put it back corrected as replays/{run_id}.csv in the work bucket, and start it with {}",
         query(run_id),
-        input([("table", table.into()), ("export_rejects", run_id.into())]),
-        input([("table", table.into()), ("replay", run_id.into())]),
+        ordered_json([("table", table.into()), ("export_rejects", run_id.into())]),
+        ordered_json([("table", table.into()), ("replay", run_id.into())]),
     )
 }
 

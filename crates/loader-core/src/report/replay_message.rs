@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::message::Outcome;
 use super::wording::duration;
 use super::{ReplayFacts, RunFacts};
-use crate::wording::{counted, grouped, input};
+use crate::wording::{counted, grouped, ordered_json};
 
 pub(super) fn headline(outcome: Outcome, facts: Option<&RunFacts>) -> String {
     let replay = facts.and_then(|facts| facts.replay.as_ref());
@@ -43,9 +43,9 @@ pub(super) fn next_step(table: &str, facts: Option<&RunFacts>) -> String {
     };
     format!(
         "see why, and correct them: start the state machine with {} for a file of those rows, put it back as replays/{}.csv, and start it with {}. Causes: select column_name, error_message, count(*) from loader.rejected_row where run_id = '{}' and replayed_by is null group by 1, 2",
-        input([("table", table.into()), ("export_rejects", replay.of_run.as_str().into())]),
+        ordered_json([("table", table.into()), ("export_rejects", replay.of_run.as_str().into())]),
         replay.of_run,
-        input([("table", table.into()), ("replay", replay.of_run.as_str().into())]),
+        ordered_json([("table", table.into()), ("replay", replay.of_run.as_str().into())]),
         replay.of_run.replace('\'', "''")
     )
 }
