@@ -166,7 +166,7 @@ impl<'a> Sheet<'a> {
 
     /// Returns the texts of the row by column; none if they can't be told apart.
     fn values(&mut self, rejected: &Rejected) -> Option<HashMap<String, Option<String>>> {
-        if let Some(values) = &rejected.values {
+        if let (Some(values), None) = (&rejected.values, &rejected.text) {
             // A date that has been read by its format is not written so any more.
             return self.is_plain.then(|| values.iter().cloned().collect());
         }

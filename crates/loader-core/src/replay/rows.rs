@@ -133,6 +133,7 @@ impl<'a> Ways<'a> {
                         Converted::Refused { sqlstate, reason } => {
                             return Err(Refusal::Again {
                                 column: Some(column.name.as_str().to_owned()),
+                                constraint: None,
                                 sqlstate: Some(sqlstate.to_owned()),
                                 reason: reason.to_owned(),
                             });
@@ -176,21 +177,17 @@ pub(super) fn read_again(
     }
     check_marks(rejected, std::iter::once(text.as_str()))?;
     let (_, records) = parse(text.as_bytes(), &alone(reading));
-    let again = |fault: Fault| Refusal::Again {
-        column: None,
-        sqlstate: Some(fault.sqlstate().to_owned()),
-        reason: fault.reason().to_owned(),
-    };
     let mut records = records.into_iter();
     let (Some(record), None) = (records.next(), records.next()) else {
         return Err(Refusal::Again {
             column: None,
+            constraint: None,
             sqlstate: Some("22P04".to_owned()),
             reason: "its text is not one record".to_owned(),
         });
     };
     match record.fault().or_else(|| check(&record)) {
-        Some(fault) => Err(again(fault)),
+        Some(fault) => Err(Refusal::of_record(fault)),
         None => Ok(record),
     }
 }
@@ -205,7 +202,8 @@ pub(super) fn check_marks<'t>(
     rejected: &Rejected,
     mut texts: impl Iterator<Item = &'t str>,
 ) -> Result<(), Refusal> {
-    let has_marks = [Fault::Encoding, Fault::Nul].iter().any(|fault| rejected.reason.starts_with(fault.reason()));
+    let has_marks =
+        [Fault::Encoding, Fault::Nul].iter().any(|fault| rejected.reason.starts_with(fault.reason()));
     if has_marks && texts.any(is_marked) {
         return Err(Refusal::Untried(
             "such bytes still stand as \\xNN in it, so write the characters that they are to be".to_owned(),
@@ -215,7 +213,8 @@ pub(super) fn check_marks<'t>(
 }
 
 fn is_marked(text: &str) -> bool {
-    let is_byte = |rest: &str| rest.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
+    let is_byte =
+        |rest: &str| rest.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
     text.contains(char::REPLACEMENT_CHARACTER) || text.split("\\x").skip(1).any(is_byte)
 }
 

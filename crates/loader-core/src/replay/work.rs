@@ -99,7 +99,8 @@ impl<'a> Work<'a> {
     }
 
     fn as_it_is(&self, ways: &mut Ways<'_>, rejected: &Rejected) -> Result<TableRow, Refusal> {
-        if let Some(values) = &rejected.values {
+        // A text beside the values is what somebody has written there.
+        if let (Some(values), None) = (&rejected.values, &rejected.text) {
             return Ok(ways.by_column(values));
         }
         let untried = |why: &str| Refusal::Untried(why.to_owned());
