@@ -305,7 +305,7 @@ fn a_load_that_left_rows_out_reads_like_this() {
     Version before: 3, in databackup.year_2022
     Run: abc
 
-    Next: look at what was left out: select key, line, column_name, sqlstate, error_message, row_text from loader.rejected_row where run_id = 'abc' order by key, line; to load them after all, start the state machine with {"table":"year_2022","export_rejects":"abc"} for a file of them, put it back corrected as replays/abc.csv in the work bucket, and start it with {"table":"year_2022","replay":"abc"}
+    Next: look at what was left out: select key, line, column_name, sqlstate, error_message, coalesce(row_text, row_values::text) as row from loader.rejected_row where run_id = 'abc' order by key, line; to load them after all, start the state machine with {"table":"year_2022","export_rejects":"abc"} for a file of them, put it back corrected as replays/abc.csv in the work bucket, and start it with {"table":"year_2022","replay":"abc"}
     Execution: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:load:abc
     "#);
 }
@@ -338,7 +338,7 @@ fn a_load_with_too_many_rejects_reads_like_this() {
 
     Run: abc
 
-    Next: look at the rejected rows: select key, line, column_name, sqlstate, error_message, row_text from loader.rejected_row where run_id = 'abc' order by key, line; correct the objects, the definition of year_2022 or its reject_limits, then start the execution again with the same input for year_2022: what was loaded is kept.
+    Next: look at the rejected rows: select key, line, column_name, sqlstate, error_message, coalesce(row_text, row_values::text) as row from loader.rejected_row where run_id = 'abc' order by key, line; correct the objects, the definition of year_2022 or its reject_limits, then start the execution again with the same input for year_2022: what was loaded is kept.
     Execution: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:load:abc
     "#);
 }

@@ -33,7 +33,7 @@ pub(super) fn figures(facts: &RunFacts) -> Vec<String> {
 /// Says how to see the rejected rows.
 pub(super) fn query(run_id: &str) -> String {
     format!(
-        "select key, line, column_name, sqlstate, error_message, row_text from loader.rejected_row where run_id = '{}' order by key, line",
+        "select key, line, column_name, sqlstate, error_message, coalesce(row_text, row_values::text) as row from loader.rejected_row where run_id = '{}' order by key, line",
         run_id.replace('\'', "''")
     )
 }
