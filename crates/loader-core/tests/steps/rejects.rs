@@ -111,6 +111,19 @@ async fn each_cause_costs_its_row_and_no_other() {
     world.end().await;
 }
 
+#[tokio::test]
+async fn a_quote_that_does_not_end_costs_its_record_and_not_the_rest_of_the_object() {
+    let world = World::new().await;
+    let rows: String =
+        (1..=50).map(|id| if id == 20 { "20,\"open\n".to_owned() } else { format!("{id},x\n") }).collect();
+    world.source.put("t/a.csv", format!("id,name\n{rows}"));
+    let plan = planned(&world, "r1", &keeping(&id_and_name())).await;
+    world.import_all(&plan).await;
+    assert_eq!(rejected(&world).await, ["(t/a.csv,21,20,,22P04,\"20,\"\"open\")"]);
+    assert_eq!(world.publish(&plan).await.unwrap().rows, 49);
+    world.end().await;
+}
+
 /// Limits of one object and of the run, as a definition has them.
 fn limited(limits: &Value) -> Value {
     json!({"columns": id_and_name(), "on_reject": "keep", "reject_limits": limits})
