@@ -23,10 +23,18 @@ async fn rejected_rows_leave_the_run_partial_and_are_corrected_and_loaded_by_a_r
     let message = messages.about(&ended.run_id).await;
     assert_eq!(message["outcome"], "partial");
     let text = message["text"].as_str().unwrap();
-    for part in ["live, with rows left out", "loader.rejected_row", "replay"] {
+    assert_eq!((&ended.output["partial"], &ended.output["rows_rejected"]), (&json!(true), &json!(2)));
+    for part in ["live, with 2 rows left out", "loader.rejected_row", "replay"] {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert!(!message.to_string().contains("secret"), "no values in messages");
+
+    // As they are they are refused again, and the message says why.
+    let unchanged = stack.succeed(&json!({"table": "rejects_partial", "replay": ended.run_id})).await;
+    assert_eq!((&unchanged.output["rows"], &unchanged.output["left"]), (&json!(0), &json!(2)));
+    let message = messages.about(&unchanged.run_id).await;
+    let text = message["text"].as_str().unwrap();
+    assert!(text.contains("- 1: the record has too many fields (22P04)"), "{text}");
 
     let exported = stack.succeed(&json!({"table": "rejects_partial", "export_rejects": ended.run_id})).await;
     assert_eq!(exported.output["rows"], 2);

@@ -98,12 +98,13 @@ fn kept(table: &str, facts: Option<&RunFacts>) -> String {
 
 /// Says how to see what was left out, and how rejected rows come in after all.
 pub(super) fn left_out(table: &str, run_id: &str, facts: Option<&RunFacts>) -> String {
+    let objects = || format!("look at what was left out: {}", failed_objects(run_id));
     match facts {
         Some(facts) if facts.totals.rejects > 0 && facts.totals.failed > 0 => {
-            format!("{}; {}", failed_objects(run_id), rejects::replay(table, run_id))
+            format!("{}\nThen {}", objects(), rejects::replay(table, run_id))
         }
         Some(facts) if facts.totals.rejects > 0 => rejects::replay(table, run_id),
-        _ => failed_objects(run_id),
+        _ => objects(),
     }
 }
 
