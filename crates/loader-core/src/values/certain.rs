@@ -238,7 +238,7 @@ fn is_uuid(text: &str) -> bool {
 
 /// Whether it is JSON, and has nothing that jsonb takes exception to: escapes of half a
 /// character, numbers beyond numeric.
-fn is_json(text: &str, binary: bool) -> bool {
+pub(super) fn is_json(text: &str, binary: bool) -> bool {
     let with_exponent = || {
         text.as_bytes()
             .windows(2)

@@ -6,6 +6,7 @@
 //! says which ones it is sure to take, so that the others can be looked at one by one.
 //! Where a definition gives a SQL expression, [`expression`] writes the statement.
 
+pub mod binary;
 mod certain;
 mod conversion;
 mod currency;

@@ -2,6 +2,7 @@
 //! and names is held against what a real server makes of the same bytes.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+mod binary;
 mod csv_spectrum;
 mod dialects;
 mod encodings;

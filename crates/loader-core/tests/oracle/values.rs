@@ -12,7 +12,7 @@ use tokio_postgres::Client;
 
 use crate::judge::{Judge, copy};
 
-const TYPES: &str = "
+pub(crate) const TYPES: &str = "
     create domain plain as numeric(6, 2);
     create domain checked as integer check (value > 0);
     create domain filled as text not null;
@@ -23,14 +23,15 @@ const TYPES: &str = "
         c_time time, c_uuid uuid, c_text text, c_varchar varchar, c_varchar_4 varchar(4), c_char_3 char(3),
         c_bpchar bpchar, c_bytea bytea, c_json json, c_jsonb jsonb, c_plain plain, c_checked checked,
         c_filled filled default 'x', c_filled_int int not null default 1, c_inet inet, c_array int[], c_interval interval,
-        c_name name, c_letter \"char\", c_money money, c_bit bit(3))";
+        c_name name, c_letter \"char\", c_money money, c_bit bit(3),
+        c_cidr cidr, c_macaddr macaddr)";
 
-async fn columns(client: &Client) -> Vec<ResolvedColumn> {
+pub(crate) async fn columns(client: &Client) -> Vec<ResolvedColumn> {
     let name = |name: &str| Identifier::new(name).unwrap();
     loadable_columns(client, &QualifiedName::new(name("public"), name("t"))).await.unwrap()
 }
 
-fn text() -> impl Strategy<Value = String> {
+pub(crate) fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         "[-+]?[0-9]{1,21}",
         "[-+]?[0-9]{0,5}\\.?[0-9]{0,5}",

@@ -1,0 +1,189 @@
+//! The binary form of values, as COPY's binary format carries them.
+//!
+//! The database then reads no text, which is most of what a load costs it. Only what is
+//! certain is written: where it is not plain that Postgres would read a text as this
+//! value, the text is left to Postgres.
+//!
+//! Sources: `PostgreSQL` documentation, COPY, "Binary Format"; the forms of the types are
+//! those of their `…_recv` functions (`src/backend/utils/adt`). Modifiers such as the
+//! scale of a numeric are applied there, as to texts.
+
+mod moment;
+mod network;
+mod number;
+
+use super::certain::is_json;
+use super::kind::base_name;
+use crate::definition::ResolvedColumn;
+
+/// What a file in COPY's binary format begins with: the signature, no flags, no
+/// extension.
+pub const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+/// What it ends with.
+pub const TRAILER: &[u8] = &[0xff, 0xff];
+
+/// How the texts of a column are written in binary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BinaryForm {
+    form: Form,
+    /// Whether characters beyond ASCII are sure to be in the database's encoding.
+    any_character: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    SmallInt,
+    Integer,
+    BigInt,
+    Real,
+    Double,
+    Numeric,
+    Boolean,
+    Date,
+    Time,
+    Timestamp,
+    /// Only with an offset: without one, the session's time zone decides.
+    TimestampTz,
+    Uuid,
+    /// Whatever the length is: the database checks it.
+    Text,
+    Json,
+    Jsonb,
+    Bytea,
+    Inet,
+    Cidr,
+    MacAddr,
+}
+
+impl BinaryForm {
+    /// Returns the form of a column's type; none where it is not certain.
+    #[must_use]
+    pub fn of(column: &ResolvedColumn) -> Option<Self> {
+        let form = match base_name(column).as_str() {
+            "smallint" => Form::SmallInt,
+            "integer" => Form::Integer,
+            "bigint" => Form::BigInt,
+            "real" => Form::Real,
+            "double precision" => Form::Double,
+            "numeric" => Form::Numeric,
+            "boolean" => Form::Boolean,
+            "date" => Form::Date,
+            "time without time zone" => Form::Time,
+            "timestamp without time zone" => Form::Timestamp,
+            "timestamp with time zone" => Form::TimestampTz,
+            "uuid" => Form::Uuid,
+            "text" | "character varying" | "bpchar" | "character" => Form::Text,
+            "json" => Form::Json,
+            "jsonb" => Form::Jsonb,
+            "bytea" => Form::Bytea,
+            "inet" => Form::Inet,
+            "cidr" => Form::Cidr,
+            "macaddr" => Form::MacAddr,
+            _ => return None,
+        };
+        Some(Self { form, any_character: column.base.any_character })
+    }
+
+    /// Whether the database saves work by the binary form. It saves none on texts: those
+    /// are copied in both, and the text format is the shorter one.
+    #[must_use]
+    pub fn saves_work(self) -> bool {
+        !matches!(self.form, Form::Text | Form::Json | Form::Jsonb)
+    }
+
+    /// Appends a value, its length before it. Returns false, and appends nothing, where
+    /// the text has to be left to Postgres.
+    pub fn write(self, text: &str, out: &mut Vec<u8>) -> bool {
+        let start = out.len();
+        out.extend_from_slice(&[0; 4]);
+        if !self.write_value(text, out) {
+            out.truncate(start);
+            return false;
+        }
+        let length = out.len() - start - 4;
+        if let (Ok(length), Some(place)) = (i32::try_from(length), out.get_mut(start..start + 4)) {
+            place.copy_from_slice(&length.to_be_bytes());
+            true
+        } else {
+            out.truncate(start);
+            false
+        }
+    }
+
+    fn write_value(self, text: &str, out: &mut Vec<u8>) -> bool {
+        match self.form {
+            Form::SmallInt => number::write_smallint(text, out),
+            Form::Integer => number::write_integer(text, out),
+            Form::BigInt => number::write_bigint(text, out),
+            Form::Real => number::write_real(text, out),
+            Form::Double => number::write_double(text, out),
+            Form::Numeric => number::write_numeric(text, out),
+            Form::Boolean => write_boolean(text, out),
+            Form::Date => moment::write_date(text, out),
+            Form::Time => moment::write_time(text, out),
+            Form::Timestamp => moment::write_timestamp(text, out),
+            Form::TimestampTz => moment::write_timestamp_with_offset(text, out),
+            Form::Uuid => write_uuid(text, out),
+            Form::Text => self.write_text(text, out),
+            Form::Json => is_json(text, false) && self.write_text(text, out),
+            Form::Jsonb => {
+                // The version of the form (jsonb_recv).
+                out.push(1);
+                is_json(text, true) && self.write_text(text, out)
+            }
+            Form::Bytea => {
+                text.strip_prefix("\\x").is_some_and(|digits| write_hexadecimal(digits.as_bytes(), out))
+            }
+            Form::Inet => network::write_inet(text, out),
+            Form::Cidr => network::write_cidr(text, out),
+            Form::MacAddr => network::write_macaddr(text, out),
+        }
+    }
+
+    fn write_text(self, text: &str, out: &mut Vec<u8>) -> bool {
+        let is_sure = memchr::memchr(0, text.as_bytes()).is_none() && (self.any_character || text.is_ascii());
+        if is_sure {
+            out.extend_from_slice(text.as_bytes());
+        }
+        is_sure
+    }
+}
+
+/// Appends NULL.
+pub fn write_null(out: &mut Vec<u8>) {
+    out.extend_from_slice(&(-1_i32).to_be_bytes());
+}
+
+/// Begins a row of so many columns.
+pub fn begin_row(columns: i16, out: &mut Vec<u8>) {
+    out.extend_from_slice(&columns.to_be_bytes());
+}
+
+fn write_boolean(text: &str, out: &mut Vec<u8>) -> bool {
+    let is = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(text));
+    let is_true = is(&["t", "true", "1", "y", "yes", "on"]);
+    if is_true || is(&["f", "false", "0", "n", "no", "off"]) {
+        out.push(u8::from(is_true));
+        return true;
+    }
+    false
+}
+
+fn write_uuid(text: &str, out: &mut Vec<u8>) -> bool {
+    let mut groups = text.split('-');
+    [8, 4, 4, 4, 12].iter().all(|length| {
+        groups.next().is_some_and(|group| group.len() == *length && write_hexadecimal(group.as_bytes(), out))
+    }) && groups.next().is_none()
+}
+
+fn write_hexadecimal(digits: &[u8], out: &mut Vec<u8>) -> bool {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (pairs, []) = digits.as_chunks::<2>() else { return false };
+    pairs.iter().all(|[high, low]| match (digit(*high), digit(*low)) {
+        (Some(high), Some(low)) => {
+            out.push(high << 4 | low);
+            true
+        }
+        _ => false,
+    })
+}
