@@ -125,6 +125,8 @@ fn answer(function: &str) -> Value {
             objects_loaded: 0,
             objects_skipped: 0,
             objects_failed: 0,
+            rows_rejected: 0,
+            partial: false,
             backup: None,
         }),
         "Cleanup" => serde_json::to_value(Outcome {

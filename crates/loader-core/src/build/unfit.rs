@@ -66,24 +66,30 @@ pub(super) async fn reject(
     definition: &ResolvedDefinition,
 ) -> Result<u64> {
     let Found { constraint, sqlstate, reason, places } = found;
+    let names: Vec<&str> = definition.columns.iter().map(|column| column.name.as_str()).collect();
     client
         .query_one(
-            &statement(staging, places),
-            &[&run_id, constraint, sqlstate, reason, &definition.rejects.keep_text],
+            &statement(staging, places, definition),
+            &[&run_id, constraint, sqlstate, reason, &definition.rejects.keep_text, &names],
         )
         .await
         .map(|row| u64::try_from(row.get::<_, i64>(0)).unwrap_or_default())
         .map_err(|error| failure(DOING, &error))
 }
 
-fn statement(staging: &QualifiedName, places: &str) -> String {
+/// The values are kept as the texts that their types read again: what JSON makes of an
+/// array, of a document or of bytes, they do not.
+fn statement(staging: &QualifiedName, places: &str, definition: &ResolvedDefinition) -> String {
+    let values: Vec<String> =
+        definition.columns.iter().map(|column| format!("loaded.{}::text", column.name)).collect();
+    let values = values.join(", ");
     format!(
         "with unfit as ({places}),
          gone as (
              delete from {staging} as loaded using unfit
               where loaded.ctid = unfit.place and loaded.tableoid = unfit.part
              returning loaded._loader_object as key, loaded._loader_line as line,
-                       to_jsonb(loaded) - '_loader_object' - '_loader_line' as row_values),
+                       jsonb_object($6::text[], array[{values}]) as row_values),
          kept as (
              insert into loader.rejected_row as kept
                     (run_id, key, etag, line, constraint_name, sqlstate, error_message, row_values)

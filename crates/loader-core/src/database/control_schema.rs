@@ -50,7 +50,6 @@ const CREATION_LOCK: &str = "select pg_advisory_xact_lock(7305808869235)";
 pub async fn ensure(client: &mut Client) -> Result<()> {
     let doing = "creating the loader's schemas";
     let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
-    transaction.batch_execute(CREATION_LOCK).await.map_err(|error| failure(doing, &error))?;
     ensure_within(&transaction).await?;
     transaction.commit().await.map_err(|error| failure(doing, &error))
 }
@@ -78,7 +77,8 @@ pub(crate) async fn ensure_within(transaction: &Transaction<'_>) -> Result<()> {
         .map_err(|error| failure(doing, &error))?
         .get(0);
     if !complete {
-        for statements in [CONTROL_SCHEMA, JUDGE_ROWS] {
+        // Whoever has waited here finds that nothing is left to do.
+        for statements in [CREATION_LOCK, CONTROL_SCHEMA, JUDGE_ROWS] {
             transaction.batch_execute(statements).await.map_err(|error| failure(doing, &error))?;
         }
     }

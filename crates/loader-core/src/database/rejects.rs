@@ -170,17 +170,24 @@ impl fmt::Display for Cause {
     }
 }
 
-/// Returns the most frequent causes of a run's rejects.
+/// Returns the most frequent causes of a run's rejects, or of those that a replay of it
+/// was refused.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn causes(client: &impl GenericClient, run_id: &str, most: i64) -> Result<Vec<Cause>> {
+pub async fn causes(
+    client: &impl GenericClient,
+    run_id: &str,
+    replay: Option<&str>,
+    most: i64,
+) -> Result<Vec<Cause>> {
     let rows = client
         .query(
             "select column_name, sqlstate, error_message, count(*)
-               from loader.rejected_row where run_id = $1
+               from loader.rejected_row
+              where run_id = $1 and ($3::text is null or tried_by = $3 and replayed_by is null)
               group by 1, 2, 3 order by 4 desc, 1, 2, 3 limit $2",
-            &[&run_id, &most],
+            &[&run_id, &most, &replay],
         )
         .await
         .map_err(|error| failure("reading the rejected rows", &error))?;

@@ -149,11 +149,14 @@ fn summary(known: &Known<'_>, fails: &[String], rows: u64, rejects: &RejectsRepo
     let end = if !fails.is_empty() {
         format!("the run would FAIL: {}", fails.join("; "))
     } else if findings.failed > 0 || findings.rejected > 0 {
-        format!(
-            "the run would end PARTIAL: {} and {} would be left out",
-            counted(findings.rejected, "row", "rows"),
-            counted(findings.failed, "object", "objects")
-        )
+        let left_out: Vec<String> = [
+            (findings.failed, counted(findings.failed, "object", "objects")),
+            (findings.rejected, counted(findings.rejected, "row", "rows")),
+        ]
+        .into_iter()
+        .filter_map(|(n, words)| (n > 0).then_some(words))
+        .collect();
+        format!("the run would end PARTIAL: {} would be left out", left_out.join(" and "))
     } else {
         "the run would succeed, as far as this can be known without it".to_owned()
     };

@@ -1,9 +1,10 @@
 //! The inputs that are about the rejected rows of a run that is over.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{Checked, LONGEST_NAME, wrong};
 use crate::identifier::Identifier;
+use crate::wording::ordered_json;
 
 /// The field that names the run whose rows are loaded again.
 pub(super) const REPLAY: &str = "replay";
@@ -24,7 +25,7 @@ pub(super) fn parse(fields: &Map<String, Value>, what: &str) -> Checked<RejectsI
     if let Some(other) = fields.keys().find(|field| *field != "table" && *field != what) {
         return Err(format!(
             "the field `{other}` can't stand beside `{what}`; it takes what the run was asked for, as in {}",
-            json!({"table": "year_2021", what: "<run>"})
+            ordered_json([("table", "year_2021".into()), (what, "<run>".into())])
         ));
     }
     let of_run = match fields.get(what) {

@@ -62,6 +62,10 @@ pub struct Published {
     pub objects_skipped: u64,
     /// Objects that failed and were tolerated.
     pub objects_failed: u64,
+    /// Rows of the loaded objects that were rejected.
+    pub rows_rejected: u64,
+    /// Whether objects or rows were left out.
+    pub partial: bool,
     /// Where the version before is; none on the first publish.
     pub backup: Option<String>,
 }
@@ -267,6 +271,8 @@ async fn summary(client: &Client, current: &Run) -> Result<Published> {
         objects_loaded: totals.loaded,
         objects_skipped: totals.skipped,
         objects_failed: totals.failed,
+        rows_rejected: totals.rejects,
+        partial: totals.failed > 0 || totals.rejects > 0,
         backup: current.backup.clone(),
     })
 }

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use tokio_postgres::Client;
 
 use super::file::{has_expressions, header, line};
@@ -20,6 +19,7 @@ use crate::record::mapping::{From, Mapping};
 use crate::record::parsed::Written;
 use crate::source::WorkStore;
 use crate::values::Converted;
+use crate::wording;
 
 /// Rows that are read at once.
 const PAGE: i64 = 1_000;
@@ -82,7 +82,10 @@ pub async fn export(client: &mut Client, work: &dyn WorkStore, input: &RejectsIn
             "correct s3://{0}/{key} and put it back as s3://{0}/replays/{1}.csv, with _key and _line as they are and without the rows that are to stay out; then start the state machine with {2}",
             work.bucket(),
             input.of_run,
-            json!({"table": input.table.as_str(), "replay": input.of_run})
+            wording::ordered_json([
+                ("table", input.table.as_str().into()),
+                ("replay", input.of_run.as_str().into())
+            ])
         ),
         key,
         rows,
@@ -148,19 +151,28 @@ impl<'a> Sheet<'a> {
             Some(rejected.reason.as_str()),
         ];
         let cells = self.columns.iter().map(|column| values.as_ref()?.get(column)?.as_deref());
-        let written = line(about.into_iter().chain(cells).chain([rejected.text.as_deref()]));
+        let record = rejected.text.clone().or_else(|| Some(self.as_json(rejected.values.as_ref()?)));
+        let written = line(about.into_iter().chain(cells).chain([record.as_deref()]));
         (written, values.is_some())
+    }
+
+    /// Writes values in the order of the table's columns.
+    fn as_json(&self, values: &[(String, Option<String>)]) -> String {
+        wording::ordered_json(self.definition.columns.iter().filter_map(|column| {
+            let (name, value) = values.iter().find(|(name, _)| name == column.name.as_str())?;
+            Some((name.as_str(), value.as_deref().into()))
+        }))
     }
 
     /// Returns the texts of the row by column; none if they can't be told apart.
     fn values(&mut self, rejected: &Rejected) -> Option<HashMap<String, Option<String>>> {
-        if let Some(values) = &rejected.values {
+        if let (Some(values), None) = (&rejected.values, &rejected.text) {
             // A date that has been read by its format is not written so any more.
             return self.is_plain.then(|| values.iter().cloned().collect());
         }
         let reading = self.readings.get(&rejected.key)?;
         let mapping = self.mapping(&rejected.key)?;
-        let record = read_again(rejected, reading, |width| mapping.check_width(width)).ok()?;
+        let record = read_again(rejected, reading, |record| mapping.check(record)).ok()?;
         let mut scratch = String::new();
         let mut values = HashMap::new();
         for column in mapping.carried() {

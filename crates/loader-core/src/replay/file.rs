@@ -113,6 +113,11 @@ impl Corrected {
         row.record.field(*self.places.get(at)?)
     }
 
+    /// Returns the texts of a row.
+    pub(super) fn values<'a>(&self, row: &'a CorrectedRow) -> impl Iterator<Item = &'a str> {
+        self.places.iter().filter_map(|at| Some(row.record.field(*at)?.value))
+    }
+
     /// Whether a row has no value at all: what could not be told apart is exported so,
     /// and is no row of NULLs.
     pub(super) fn is_empty(&self, row: &CorrectedRow) -> bool {

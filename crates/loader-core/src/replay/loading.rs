@@ -73,6 +73,7 @@ async fn attempt(transaction: &Transaction<'_>, rows: &[TableRow]) -> Result<Opt
         }
         Ok(_) => Refusal::Again {
             column: None,
+            constraint: None,
             sqlstate: None,
             reason: "a trigger or a rule of the table keeps the row out".to_owned(),
         },
@@ -95,6 +96,7 @@ fn refusal(error: &tokio_postgres::Error) -> Option<Refusal> {
         || matches!(state, "42601" | "42602" | "42622" | "42704" | "42725" | "42883" | "42P01");
     is_about_rows.then(|| Refusal::Again {
         column: db.column().map(ToOwned::to_owned),
+        constraint: db.constraint().map(ToOwned::to_owned),
         sqlstate: Some(state.to_owned()),
         reason: reason_of(state, db.message()),
     })
@@ -124,8 +126,8 @@ async fn blame(transaction: &Transaction<'_>, row: &TableRow) -> Result<Option<S
 impl Refusal {
     fn in_column(self, found: Option<String>) -> Self {
         match self {
-            Self::Again { column, sqlstate, reason } => {
-                Self::Again { column: column.or(found), sqlstate, reason }
+            Self::Again { column, constraint, sqlstate, reason } => {
+                Self::Again { column: column.or(found), constraint, sqlstate, reason }
             }
             untried @ Self::Untried(_) => untried,
         }

@@ -8,6 +8,7 @@ use tokio_postgres::{GenericClient, Row};
 use crate::database::failure::failure;
 use crate::definition::dialect::Dialect;
 use crate::error::{Error, ErrorName, Result};
+use crate::record::parsed::Fault;
 
 /// A row that was refused and has not been loaded since.
 pub(super) struct Rejected {
@@ -170,7 +171,19 @@ pub(super) enum Refusal {
     /// It can't be tried from here; what was wrong with it first still says why.
     Untried(String),
     /// The database, or the definition, refuses it now for this.
-    Again { column: Option<String>, sqlstate: Option<String>, reason: String },
+    Again { column: Option<String>, constraint: Option<String>, sqlstate: Option<String>, reason: String },
+}
+
+impl Refusal {
+    /// What is wrong with a record as a whole.
+    pub(super) fn of_record(fault: Fault) -> Self {
+        Self::Again {
+            column: None,
+            constraint: None,
+            sqlstate: Some(fault.sqlstate().to_owned()),
+            reason: fault.reason().to_owned(),
+        }
+    }
 }
 
 /// Records what became of rows: those that are loaded are no rejects any more.
@@ -202,32 +215,35 @@ pub(super) async fn record(
     }
     let (keys, lines) = places(&|row| row.refused.is_some());
     let refusals: Vec<&Refusal> = tried.iter().filter_map(|row| row.refused.as_ref()).collect();
-    let parts: Vec<(bool, Option<&str>, Option<&str>, &str)> = refusals
-        .iter()
-        .map(|refusal| match refusal {
-            Refusal::Untried(why) => (false, None, None, why.as_str()),
-            Refusal::Again { column, sqlstate, reason } => {
-                (true, column.as_deref(), sqlstate.as_deref(), reason.as_str())
+    let mut again = Vec::with_capacity(refusals.len());
+    let (mut columns, mut constraints, mut states, mut reasons) = (vec![], vec![], vec![], vec![]);
+    for refusal in refusals {
+        let (is_again, column, constraint, state, reason) = match refusal {
+            Refusal::Untried(why) => (false, None, None, None, why),
+            Refusal::Again { column, constraint, sqlstate, reason } => {
+                (true, column.as_deref(), constraint.as_deref(), sqlstate.as_deref(), reason)
             }
-        })
-        .collect();
-    let again: Vec<bool> = parts.iter().map(|part| part.0).collect();
-    let columns: Vec<Option<&str>> = parts.iter().map(|part| part.1).collect();
-    let states: Vec<Option<&str>> = parts.iter().map(|part| part.2).collect();
-    let reasons: Vec<&str> = parts.iter().map(|part| part.3).collect();
+        };
+        again.push(is_again);
+        columns.push(column);
+        constraints.push(constraint);
+        states.push(state);
+        reasons.push(reason.as_str());
+    }
     client
         .execute(
             "update loader.rejected_row as row
                 set tried_by = $2,
                     column_name = case when again then refused.column_name else row.column_name end,
+                    constraint_name = case when again then refused.constraint_name else row.constraint_name end,
                     sqlstate = case when again then state else row.sqlstate end,
                     error_message = case when again then reason
                                          when strpos(row.error_message, reason) > 0 then row.error_message
                                          else row.error_message || '; ' || reason end
-               from unnest($3::text[], $4::bigint[], $5::boolean[], $6::text[], $7::text[], $8::text[])
-                 as refused (key, line, again, column_name, state, reason)
+               from unnest($3::text[], $4::bigint[], $5::boolean[], $6::text[], $7::text[], $8::text[], $9::text[])
+                 as refused (key, line, again, column_name, constraint_name, state, reason)
               where row.run_id = $1 and (row.key, row.line) = (refused.key, refused.line)",
-            &[&run_id, &replay, &keys, &lines, &again, &columns, &states, &reasons],
+            &[&run_id, &replay, &keys, &lines, &again, &columns, &constraints, &states, &reasons],
         )
         .await
         .map(|_| ())

@@ -36,9 +36,9 @@ impl Way {
         Self { statement: expression::insert(table, &mapping), columns, mapping: Some(mapping) }
     }
 
-    /// Says why a record of so many fields is none of these rows.
-    pub(super) fn check_width(&self, width: usize) -> Option<Fault> {
-        self.mapping.as_ref()?.check_width(width)
+    /// Says why a record is none of these rows.
+    pub(super) fn check(&self, record: &Parsed) -> Option<Fault> {
+        self.mapping.as_ref()?.check(record)
     }
 }
 
@@ -133,6 +133,7 @@ impl<'a> Ways<'a> {
                         Converted::Refused { sqlstate, reason } => {
                             return Err(Refusal::Again {
                                 column: Some(column.name.as_str().to_owned()),
+                                constraint: None,
                                 sqlstate: Some(sqlstate.to_owned()),
                                 reason: reason.to_owned(),
                             });
@@ -161,7 +162,7 @@ impl<'a> Ways<'a> {
 pub(super) fn read_again(
     rejected: &Rejected,
     reading: &Reading,
-    check_width: impl Fn(usize) -> Option<Fault>,
+    check: impl Fn(&Parsed) -> Option<Fault>,
 ) -> Result<Parsed, Refusal> {
     let Some(text) = &rejected.text else {
         return Err(Refusal::Untried(
@@ -174,24 +175,47 @@ pub(super) fn read_again(
                 .to_owned(),
         ));
     }
+    check_marks(rejected, std::iter::once(text.as_str()))?;
     let (_, records) = parse(text.as_bytes(), &alone(reading));
-    let again = |fault: Fault| Refusal::Again {
-        column: None,
-        sqlstate: Some(fault.sqlstate().to_owned()),
-        reason: fault.reason().to_owned(),
-    };
     let mut records = records.into_iter();
     let (Some(record), None) = (records.next(), records.next()) else {
         return Err(Refusal::Again {
             column: None,
+            constraint: None,
             sqlstate: Some("22P04".to_owned()),
             reason: "its text is not one record".to_owned(),
         });
     };
-    match record.fault().or_else(|| check_width(record.width())) {
-        Some(fault) => Err(again(fault)),
+    match record.fault().or_else(|| check(&record)) {
+        Some(fault) => Err(Refusal::of_record(fault)),
         None => Ok(record),
     }
+}
+
+/// Checks that nothing is left of the marks for what no text can hold: a row that was
+/// refused for it has `\xNN` in its kept text, for each byte, and a replacement
+/// character where there are too many. They must not become values in silence.
+///
+/// # Errors
+/// That they are still there.
+pub(super) fn check_marks<'t>(
+    rejected: &Rejected,
+    mut texts: impl Iterator<Item = &'t str>,
+) -> Result<(), Refusal> {
+    let has_marks =
+        [Fault::Encoding, Fault::Nul].iter().any(|fault| rejected.reason.starts_with(fault.reason()));
+    if has_marks && texts.any(is_marked) {
+        return Err(Refusal::Untried(
+            "such bytes still stand as \\xNN in it, so write the characters that they are to be".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+fn is_marked(text: &str) -> bool {
+    let is_byte =
+        |rest: &str| rest.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
+    text.contains(char::REPLACEMENT_CHARACTER) || text.split("\\x").skip(1).any(is_byte)
 }
 
 /// Returns the dialect of a record that stands alone: decoded, and nothing before it.
@@ -206,5 +230,20 @@ fn alone(reading: &Reading) -> Dialect {
         // They say how wide a record is.
         names: width.cloned(),
         ..reading.dialect.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_characters_are_seen_in_a_text() {
+        for marked in ["\\xff", "a\\x00b", "C:\\x\\x1Fé", "\u{fffd}"] {
+            assert!(is_marked(marked), "{marked}");
+        }
+        for sound in ["", "xff", "\\x", "\\xé", "\\xf", "\\x0g", "C:\\xyz"] {
+            assert!(!is_marked(sound), "{sound}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use super::file::{Corrected, definition_of_file, dialect};
 use super::invalid;
 use super::loading::insert;
 use super::rejected::{self, Reading, Refusal, Rejected, Tried};
-use super::rows::{TableRow, Ways, read_again};
+use super::rows::{TableRow, Ways, check_marks, read_again};
 use crate::definition::ResolvedDefinition;
 use crate::error::Result;
 use crate::identifier::QualifiedName;
@@ -88,7 +88,8 @@ impl<'a> Work<'a> {
                     let way = ways.of(&row.key, Some(&file.header), &dialect).map_err(|error| {
                         crate::error::Error { message: format!("{place}: {}", error.message), ..error }
                     })?;
-                    ways.row(&way, rejected, |at| file.field(row, at))
+                    check_marks(rejected, file.values(row))
+                        .and_then(|()| ways.row(&way, rejected, |at| file.field(row, at)))
                 };
                 rows.push((rejected, made));
             }
@@ -98,7 +99,8 @@ impl<'a> Work<'a> {
     }
 
     fn as_it_is(&self, ways: &mut Ways<'_>, rejected: &Rejected) -> Result<TableRow, Refusal> {
-        if let Some(values) = &rejected.values {
+        // A text beside the values is what somebody has written there.
+        if let (Some(values), None) = (&rejected.values, &rejected.text) {
             return Ok(ways.by_column(values));
         }
         let untried = |why: &str| Refusal::Untried(why.to_owned());
@@ -108,7 +110,7 @@ impl<'a> Work<'a> {
         let way = ways
             .of(&rejected.key, reading.header.as_deref(), &reading.dialect)
             .map_err(|error| untried(&error.message))?;
-        let record = read_again(rejected, reading, |width| way.check_width(width))?;
+        let record = read_again(rejected, reading, |record| way.check(record))?;
         ways.row(&way, rejected, |at| record.field(at))
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::message::{failed_object, machine_failed_objects, machine_objects};
 use super::next_step::{self, Failed};
 use super::wording::{console_link, duration, ending, failed, subject};
-use super::{Message, Occasion, Outcome, RunFacts, rejects};
+use super::{Message, Occasion, Outcome, RunFacts, rejects, run_facts};
 use crate::cleanup::GROUP_STATES;
 use crate::database::run::RunKind;
 use crate::wording::counted;
@@ -27,13 +27,7 @@ pub fn compose_group(occasion: &Occasion, runs: &[RunFacts]) -> Message {
     let headline = match outcome {
         Outcome::Succeeded => format!("{shown}: loaded and live together"),
         Outcome::Partial => {
-            let both =
-                runs.iter().any(|run| run.totals.failed > 0) && runs.iter().any(|run| run.totals.rejects > 0);
-            let left_out = runs.iter().find(|run| run.is_partial()).map_or("objects", RunFacts::left_out);
-            format!(
-                "{shown}: live together, with {} left out",
-                if both { "objects and rows" } else { left_out }
-            )
+            format!("{shown}: live together, with {} left out", run_facts::left_out(runs))
         }
         Outcome::Failed if is_live => format!("{shown}: live, but the run ended badly"),
         Outcome::Failed if runs.is_empty() => format!("{shown}: load failed"),
@@ -158,7 +152,7 @@ fn next_step(occasion: &Occasion, outcome: Outcome, is_live: bool, runs: &[RunFa
             let first = runs.iter().find(|run| run.is_partial());
             let run_id = first.map_or(&occasion.execution.name, |run| &run.run_id);
             let table = first.map_or(shown, |run| &run.table);
-            format!("look at what was left out: {}", next_step::left_out(table, run_id, first))
+            next_step::left_out(table, run_id, first)
         }
         Outcome::Succeeded => match runs.iter().find(|run| run.backup.is_some()) {
             Some(run) => {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::next_step::{self, Failed};
+use super::run_facts::left_out;
 use super::wording::{console_link, duration, ending, failed, subject};
 use super::{Occasion, RunFacts, rejects, replay_message};
 use crate::database::ledger::FailedObject;
@@ -86,7 +87,7 @@ fn headline(kind: RunKind, outcome: Outcome, facts: Option<&RunFacts>) -> String
         (RunKind::Replay, _) => replay_message::headline(outcome, facts),
         (RunKind::Load, Outcome::Succeeded) => "loaded and live".to_owned(),
         (RunKind::Load, Outcome::Partial) => {
-            format!("live, with {} left out", facts.map_or("objects", RunFacts::left_out))
+            format!("live, with {} left out", left_out(facts))
         }
         (RunKind::Rollback, Outcome::Succeeded | Outcome::Partial) => facts
             .and_then(|facts| facts.version)
@@ -146,11 +147,15 @@ pub(super) fn failed_object(object: &FailedObject) -> String {
 
 fn objects(facts: &RunFacts) -> String {
     let totals = &facts.totals;
-    let listed = facts
-        .objects_listed
-        .map_or_else(|| "not listed yet".to_owned(), |n| format!("{} listed", grouped(n)));
+    let listed = match facts.objects_listed {
+        Some(n) => format!("{} listed, ", grouped(n)),
+        None if totals.loaded + totals.skipped + totals.failed == 0 => {
+            return "Objects: not planned yet".to_owned();
+        }
+        None => String::new(),
+    };
     format!(
-        "Objects: {listed}, {} loaded, {} skipped, {} failed",
+        "Objects: {listed}{} loaded, {} skipped, {} failed",
         grouped(totals.loaded),
         grouped(totals.skipped),
         grouped(totals.failed)
@@ -189,9 +194,7 @@ fn next_step(
             format!("nothing. To take it back, {}", next_step::take_back(table, None))
         }
         (Outcome::Succeeded, RunKind::Load) => "nothing.".to_owned(),
-        (Outcome::Partial, RunKind::Load) => {
-            format!("look at what was left out: {}", next_step::left_out(table, run_id, facts))
-        }
+        (Outcome::Partial, RunKind::Load) => next_step::left_out(table, run_id, facts),
     }
 }
 

@@ -1,6 +1,7 @@
 use super::*;
 use crate::cleanup::Failure;
 use crate::database::ledger::{FailedObject, Totals};
+use crate::database::rejects::Cause;
 use crate::input::Execution;
 
 fn occasion(outcome: Outcome, failure: Option<Failure>) -> Occasion {
@@ -232,11 +233,25 @@ fn a_first_version_has_nothing_to_take_back() {
     assert!(text.contains("\nNext: nothing.\n"), "{text}");
 }
 
+fn cause(column: &str, sqlstate: &str, reason: &str, count: u64) -> Cause {
+    Cause {
+        column: (!column.is_empty()).then(|| column.to_owned()),
+        sqlstate: Some(sqlstate.to_owned()),
+        reason: reason.to_owned(),
+        count,
+    }
+}
+
 fn replayed(rows: u64, refused: u64, left: u64) -> RunFacts {
     RunFacts {
         kind: RunKind::Replay,
         version: None,
         replay: Some(crate::report::ReplayFacts { of_run: "night-1".to_owned(), rows, refused, left }),
+        causes: if refused > 0 {
+            vec![cause("n", "22P02", "invalid input syntax for type bigint", refused)]
+        } else {
+            vec![]
+        },
         ..facts(true, vec![])
     }
 }
@@ -249,13 +264,17 @@ fn a_replay_that_leaves_rows_reads_like_this() {
     year_2022: 1,204 rejected rows loaded, 4 left
 
     Rows loaded: 1,204
-    Rows refused again: 3
     Rows left: 4
+    Rows refused again: 3
+    - 3: column n: invalid input syntax for type bigint (22P02)
     Rejected by run: night-1
     Time: 1 min 23 s
     Run: abc
 
-    Next: see why, and correct them: start the state machine with {"export_rejects":"night-1","table":"year_2022"} for a file of those rows, put it back as replays/night-1.csv, and start it with {"replay":"night-1","table":"year_2022"}. Causes: select column_name, error_message, count(*) from loader.rejected_row where run_id = 'night-1' and replayed_by is null group by 1, 2
+    Next: look at the rejected rows, and load them after all if they matter:
+    1. See them: select key, line, column_name, sqlstate, error_message, coalesce(row_text, row_values::text) as row from loader.rejected_row where run_id = 'night-1' and replayed_by is null order by key, line
+    2. Get them as a file: start the state machine with {"table":"year_2022","export_rejects":"night-1"}
+    3. Correct the file, put it into the work bucket as replays/night-1.csv, and start the state machine with {"table":"year_2022","replay":"night-1"}
     Execution: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:load:abc
     "#);
 }
@@ -271,13 +290,6 @@ fn a_replay_that_leaves_none_has_nothing_to_do_next() {
 }
 
 fn with_rejects(published: bool, failed: Vec<FailedObject>) -> RunFacts {
-    use crate::database::rejects::Cause;
-    let cause = |column: &str, sqlstate: &str, reason: &str, count| Cause {
-        column: (!column.is_empty()).then(|| column.to_owned()),
-        sqlstate: Some(sqlstate.to_owned()),
-        reason: reason.to_owned(),
-        count,
-    };
     let mut facts = facts(published, failed);
     facts.totals.rejects = 1_204;
     facts.totals.rejects_of_all = if facts.failed.is_empty() { 1_204 } else { 2_204 };
@@ -293,7 +305,7 @@ fn a_load_that_left_rows_out_reads_like_this() {
     let message = compose(&occasion(Outcome::Succeeded, None), Some(&with_rejects(true, vec![])));
     assert_eq!((message.outcome, message.json["rejects"]["rows"].as_u64()), ("partial", Some(1_204)));
     insta::assert_snapshot!(message.text, @r#"
-    year_2022: live, with rows left out
+    year_2022: live, with 1,204 rows left out
 
     Rows: 3,994,699
     Objects: 12,319 listed, 12,319 loaded, 0 skipped, 0 failed
@@ -305,7 +317,10 @@ fn a_load_that_left_rows_out_reads_like_this() {
     Version before: 3, in databackup.year_2022
     Run: abc
 
-    Next: look at what was left out: select key, line, column_name, sqlstate, error_message, row_text from loader.rejected_row where run_id = 'abc' order by key, line; to load them after all, start the state machine with {"export_rejects":"abc","table":"year_2022"} for a file of them, put it back corrected as replays/abc.csv in the work bucket, and start it with {"replay":"abc","table":"year_2022"}
+    Next: look at the rejected rows, and load them after all if they matter:
+    1. See them: select key, line, column_name, sqlstate, error_message, coalesce(row_text, row_values::text) as row from loader.rejected_row where run_id = 'abc' and replayed_by is null order by key, line
+    2. Get them as a file: start the state machine with {"table":"year_2022","export_rejects":"abc"}
+    3. Correct the file, put it into the work bucket as replays/abc.csv, and start the state machine with {"table":"year_2022","replay":"abc"}
     Execution: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:load:abc
     "#);
 }
@@ -328,9 +343,10 @@ fn a_load_with_too_many_rejects_reads_like_this() {
 
     Rows: 3,994,699
     Objects: 12,319 listed, 12,318 loaded, 0 skipped, 1 failed
-    Rejected rows: 1,204 of 3,995,903, and 1,000 in failed objects
+    Rejected rows: 1,204 of 3,995,903, and 1,000 of failed objects
     - 1,200: column n: invalid input syntax for type bigint (22P02)
     - 4: the record has too few fields (22P04)
+    - 1,000: other causes
     Time: 1 min 23 s
 
     First failed objects:
@@ -338,7 +354,38 @@ fn a_load_with_too_many_rejects_reads_like_this() {
 
     Run: abc
 
-    Next: look at the rejected rows: select key, line, column_name, sqlstate, error_message, row_text from loader.rejected_row where run_id = 'abc' order by key, line; correct the objects, the definition of year_2022 or its reject_limits, then start the execution again with the same input for year_2022: what was loaded is kept.
+    Next: look at the rejected rows: select key, line, column_name, sqlstate, error_message, coalesce(row_text, row_values::text) as row from loader.rejected_row where run_id = 'abc' and replayed_by is null order by key, line; correct the objects, the definition of year_2022 or its reject_limits, then start the execution again with the same input for year_2022: what was loaded is kept.
     Execution: https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:123456789012:execution:load:abc
     "#);
+}
+
+#[test]
+fn rows_that_only_failed_objects_have_are_no_share_of_what_is_loaded() {
+    let mut facts = with_rejects(false, vec![bad_object()]);
+    facts.totals = Totals { rejects: 0, rejects_of_all: 3, failed: 1, ..Totals::default() };
+    facts.causes.truncate(1);
+    let text = compose(&occasion(Outcome::Failed, None), Some(&facts)).text;
+    assert!(text.contains("\nRejected rows: 3, all of failed objects\n- 1,200: column n"), "{text}");
+}
+
+#[test]
+fn what_a_run_has_done_before_it_knew_its_objects_is_told_without_them() {
+    let mut facts = facts(false, vec![]);
+    (facts.objects_listed, facts.totals) = (None, Totals::default());
+    let objects = |facts: &RunFacts| {
+        let text = compose(&occasion(Outcome::Failed, None), Some(facts)).text;
+        text.lines().find(|line| line.starts_with("Objects")).unwrap().to_owned()
+    };
+    assert_eq!(objects(&facts), "Objects: not planned yet");
+    facts.totals.skipped = 2;
+    assert_eq!(objects(&facts), "Objects: 0 loaded, 2 skipped, 0 failed");
+}
+
+#[test]
+fn objects_and_rows_that_were_left_out_are_told_of_both() {
+    let message = compose(&occasion(Outcome::Succeeded, None), Some(&with_rejects(true, vec![bad_object()])));
+    assert_eq!(message.subject, "year_2022: live, with 1 object and 1,204 rows left out");
+    for part in ["state = 'failed'\nThen look at the rejected rows", "\n3. Correct the file"] {
+        assert!(message.text.contains(part), "{}", message.text);
+    }
 }

@@ -1,9 +1,8 @@
 //! What a message says is to be done next.
 
-use serde_json::json;
-
 use super::{RunFacts, rejects};
 use crate::database::run::RunKind;
+use crate::wording::ordered_json;
 
 /// What is known of a failure when it says what to do.
 #[derive(Debug, Clone, Copy)]
@@ -99,12 +98,13 @@ fn kept(table: &str, facts: Option<&RunFacts>) -> String {
 
 /// Says how to see what was left out, and how rejected rows come in after all.
 pub(super) fn left_out(table: &str, run_id: &str, facts: Option<&RunFacts>) -> String {
+    let objects = || format!("look at what was left out: {}", failed_objects(run_id));
     match facts {
         Some(facts) if facts.totals.rejects > 0 && facts.totals.failed > 0 => {
-            format!("{}; {}", failed_objects(run_id), rejects::replay(table, run_id))
+            format!("{}\nThen {}", objects(), rejects::replay(table, run_id))
         }
         Some(facts) if facts.totals.rejects > 0 => rejects::replay(table, run_id),
-        _ => failed_objects(run_id),
+        _ => objects(),
     }
 }
 
@@ -118,8 +118,8 @@ pub(super) fn failed_objects(run_id: &str) -> String {
 
 /// Says how the version before comes back.
 pub(super) fn take_back(table: &str, version: Option<i64>) -> String {
-    let to = version.map_or_else(|| json!("previous"), |version| json!(version));
-    format!("start the rollback state machine with {}", json!({"table": table, "to": to}))
+    let to = version.map_or_else(|| "previous".into(), Into::into);
+    format!("start the rollback state machine with {}", ordered_json([("table", table.into()), ("to", to)]))
 }
 
 fn quoted(text: &str) -> String {

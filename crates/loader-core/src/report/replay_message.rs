@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::message::Outcome;
 use super::wording::duration;
-use super::{ReplayFacts, RunFacts};
+use super::{ReplayFacts, RunFacts, rejects};
 use crate::wording::{counted, grouped};
 
 pub(super) fn headline(outcome: Outcome, facts: Option<&RunFacts>) -> String {
@@ -28,26 +28,22 @@ pub(super) fn headline(outcome: Outcome, facts: Option<&RunFacts>) -> String {
 }
 
 pub(super) fn figures(replay: &ReplayFacts, facts: &RunFacts) -> Vec<String> {
-    vec![
+    let mut lines = vec![
         format!("Rows loaded: {}", grouped(replay.rows)),
-        format!("Rows refused again: {}", grouped(replay.refused)),
         format!("Rows left: {}", grouped(replay.left)),
-        format!("Rejected by run: {}", replay.of_run),
-        format!("Time: {}", duration(facts.seconds)),
-    ]
+        format!("Rows refused again: {}", grouped(replay.refused)),
+    ];
+    lines.extend(rejects::causes(facts, replay.refused));
+    lines.push(format!("Rejected by run: {}", replay.of_run));
+    lines.push(format!("Time: {}", duration(facts.seconds)));
+    lines
 }
 
 pub(super) fn next_step(table: &str, facts: Option<&RunFacts>) -> String {
     let Some(replay) = facts.and_then(|facts| facts.replay.as_ref()).filter(|replay| replay.left > 0) else {
         return "nothing. A replay can't be taken back; the next load replaces the table.".to_owned();
     };
-    format!(
-        "see why, and correct them: start the state machine with {} for a file of those rows, put it back as replays/{}.csv, and start it with {}. Causes: select column_name, error_message, count(*) from loader.rejected_row where run_id = '{}' and replayed_by is null group by 1, 2",
-        json!({"table": table, "export_rejects": replay.of_run}),
-        replay.of_run,
-        json!({"table": table, "replay": replay.of_run}),
-        replay.of_run.replace('\'', "''")
-    )
+    rejects::replay(table, &replay.of_run)
 }
 
 pub(super) fn machine(replay: &ReplayFacts) -> Value {

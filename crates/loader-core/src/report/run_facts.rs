@@ -9,6 +9,7 @@ use crate::database::run::RunKind;
 use crate::error::Result;
 use crate::input::Execution;
 use crate::prepare::KEPT_DAYS;
+use crate::wording::counted;
 
 /// How many failed objects a message shows.
 const SHOWN_FAILURES: i64 = 5;
@@ -56,7 +57,8 @@ pub struct RunFacts {
     pub failure: Option<(String, String, String)>,
     /// The first failed objects.
     pub failed: Vec<FailedObject>,
-    /// The most frequent causes of rejected rows.
+    /// The most frequent causes of rejected rows; of a replay, of those that it was
+    /// refused.
     pub causes: Vec<Cause>,
     /// What a replay has done.
     pub replay: Option<ReplayFacts>,
@@ -85,15 +87,6 @@ impl RunFacts {
         }
     }
 
-    /// Returns what is not in the table that was listed.
-    pub(super) fn left_out(&self) -> &'static str {
-        match (self.totals.failed > 0, self.totals.rejects > 0) {
-            (true, true) => "objects and rows",
-            (false, true) => "rows",
-            _ => "objects",
-        }
-    }
-
     /// Returns the rows of the table, as far as it is known.
     #[must_use]
     pub fn rows(&self) -> Option<u64> {
@@ -102,6 +95,19 @@ impl RunFacts {
             RunKind::Rollback => self.version_rows,
             RunKind::Replay => self.replay.as_ref().map(|replay| replay.rows),
         }
+    }
+}
+
+/// Says how much is not in the tables of these runs that was listed.
+pub(super) fn left_out<'a>(runs: impl IntoIterator<Item = &'a RunFacts>) -> String {
+    let (objects, rows) = runs
+        .into_iter()
+        .fold((0, 0), |(objects, rows), run| (objects + run.totals.failed, rows + run.totals.rejects));
+    let (of_objects, of_rows) = (counted(objects, "object", "objects"), counted(rows, "row", "rows"));
+    match (objects, rows) {
+        (0, _) => of_rows,
+        (_, 0) => of_objects,
+        _ => format!("{of_objects} and {of_rows}"),
     }
 }
 
@@ -149,6 +155,12 @@ pub async fn read(client: &Client, execution: &Execution) -> Result<Vec<RunFacts
 async fn of_row(client: &Client, row: &Row) -> Result<RunFacts> {
     let count = |column: &str| row.get::<_, Option<i64>>(column).and_then(|n| u64::try_from(n).ok());
     let run_id: String = row.get("run_id");
+    // A replay has no rejects of its own: it tries those of another run.
+    let replay_of: Option<String> = row.get("replay_of");
+    let causes = match &replay_of {
+        None => rejects::causes(client, &run_id, None, SHOWN_CAUSES).await?,
+        Some(of_run) => rejects::causes(client, of_run, Some(&run_id), SHOWN_CAUSES).await?,
+    };
     Ok(RunFacts {
         table: row.get("table_name"),
         kind: RunKind::parse(row.get("kind"))?,
@@ -169,13 +181,13 @@ async fn of_row(client: &Client, row: &Row) -> Result<RunFacts> {
             .get::<_, Option<String>>("error_name")
             .map(|name| (name, row.get("error_message"), row.get("failed_state"))),
         failed: ledger::first_failed(client, &run_id, SHOWN_FAILURES).await?,
-        replay: row.get::<_, Option<String>>("replay_of").map(|of_run| ReplayFacts {
+        replay: replay_of.map(|of_run| ReplayFacts {
             of_run,
             rows: count("rows").unwrap_or_default(),
             refused: count("refused").unwrap_or_default(),
             left: count("left_over").unwrap_or_default(),
         }),
-        causes: rejects::causes(client, &run_id, SHOWN_CAUSES).await?,
+        causes,
         run_id,
     })
 }

@@ -56,9 +56,9 @@ async fn rows_that_repeat_a_key_are_rejected_and_the_first_one_stays() {
     assert_eq!(
         world.rows("select key, line, constraint_name, sqlstate, error_message, row_values from loader.rejected_row order by key, line").await,
         [
-            "(t/a.csv,4,t_pkey,23505,\"an earlier row has the same key (t_pkey)\",\"{\"\"id\"\": 2, \"\"name\"\": \"\"again\"\"}\")",
-            "(t/b.csv,2,t_pkey,23505,\"an earlier row has the same key (t_pkey)\",\"{\"\"id\"\": 1, \"\"name\"\": \"\"late\"\"}\")",
-            "(t/b.csv,3,t_name,23505,\"an earlier row has the same key (t_name)\",\"{\"\"id\"\": 4, \"\"name\"\": \"\"ONE\"\"}\")"
+            "(t/a.csv,4,t_pkey,23505,\"an earlier row has the same key (t_pkey)\",\"{\"\"id\"\": \"\"2\"\", \"\"name\"\": \"\"again\"\"}\")",
+            "(t/b.csv,2,t_pkey,23505,\"an earlier row has the same key (t_pkey)\",\"{\"\"id\"\": \"\"1\"\", \"\"name\"\": \"\"late\"\"}\")",
+            "(t/b.csv,3,t_name,23505,\"an earlier row has the same key (t_name)\",\"{\"\"id\"\": \"\"4\"\", \"\"name\"\": \"\"ONE\"\"}\")"
         ]
     );
     assert_eq!(

@@ -319,6 +319,40 @@ async fn rollback_goes_on_after_a_cut_at_any_statement() {
 }
 
 #[tokio::test]
+async fn a_replay_goes_on_after_a_cut_at_any_statement_and_loads_each_row_once() {
+    at_every_statement(
+        async |world| {
+            world.execute("drop table public.t cascade").await;
+            // No key that would keep a row out that comes twice.
+            world.execute("create table public.t (id int, name text)").await;
+            world.source.put("t/d.csv", "id,name\nx,late\ny,later\n");
+            let definition =
+                json!({"on_reject": "keep", "reject_limits": {"object_percent": 100, "run_percent": 100}});
+            world.run("r1", &json!({"table": "t", "definition": definition})).await.unwrap();
+            world
+                .execute(
+                    "update loader.rejected_row set row_text = replace(row_text, 'x', '6') where line = 2",
+                )
+                .await;
+        },
+        async |world, through, ()| {
+            if let Some(mut client) = through.client(world).await {
+                let _ = world.replay_on(&mut client, "p1", "r1").await;
+            }
+            let done = world.replay("p1", "r1").await.unwrap();
+            assert_eq!((done.rows, done.refused, done.left), (1, 1, 1));
+            let another = world.replay("p2", "r1").await.unwrap();
+            assert_eq!((another.rows, another.left), (0, 1));
+            assert_eq!(world.one("select count(*) from public.t").await, "6");
+            assert_eq!(world.one("select count(*) from public.t where id = 6").await, "1");
+            assert_eq!(world.one("select rows from loader.version where state = 'live'").await, "6");
+            assert_eq!(world.one("select count(*) from loader.lease").await, "0");
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn cleanup_goes_on_after_a_cut_at_any_statement() {
     at_every_statement(
         async |world| {

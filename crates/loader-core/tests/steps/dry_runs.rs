@@ -65,6 +65,31 @@ async fn a_table_that_is_not_there_is_inferred_read_and_left_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_dry_run_while_somebody_creates_the_control_tables_waits_for_them() {
+    let world = World::new().await;
+    world.put_three();
+    let mut other = world.database.connect().await;
+    let creation = other.transaction().await.unwrap();
+    // What a first run does, stopped half-way.
+    creation
+        .batch_execute(
+            "select pg_advisory_xact_lock(7305808869235); create schema loader; create schema dataimport",
+        )
+        .await
+        .unwrap();
+    let waits = "select exists (select 1 from pg_locks join pg_database as d on d.oid = database
+                                 where datname = current_database() and locktype = 'advisory' and not granted)";
+    let (report, ()) = tokio::join!(world.dry_run(json!({"table": "t"})), async {
+        while world.one(waits).await != "true" {
+            tokio::task::yield_now().await;
+        }
+        creation.commit().await.unwrap();
+    });
+    assert_eq!(report.unwrap().objects.rows, 5);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn rows_that_would_be_refused_are_counted_by_cause_with_their_places() {
     let world = World::new().await;
     world

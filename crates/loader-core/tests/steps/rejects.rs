@@ -68,7 +68,9 @@ async fn each_cause_costs_its_row_and_no_other() {
              create type public.mood as enum ('good', 'bad')",
         )
         .await;
-    let cases: &[(&str, &str, &str, &[u8], &str, &str)] = &[
+    // Name, type, a good value, a bad one, the column to blame, the SQLSTATE.
+    type Case = (&'static str, &'static str, &'static str, &'static [u8], &'static str, &'static str);
+    let cases: &[Case] = &[
         ("cast", "int", "1", b"x", "v", "22P02"),
         ("range", "smallint", "1", b"70000", "v", "22003"),
         ("date", "date", "2021-02-28", b"2021-02-30", "v", "22008"),
@@ -136,7 +138,7 @@ fn object(records: usize, bad: usize) -> String {
         if number % bad == 0 {
             text.push_str("x,bad\n");
         } else {
-            text.push_str(&format!("{number},good\n"));
+            text.extend([&number.to_string(), ",good\n"]);
         }
     }
     text
@@ -449,8 +451,9 @@ async fn rows_that_never_end_cost_one_row_and_little_memory() {
     world.source.put_repeated("t/line.csv", "id,name\n1,one\n2,", vec![b'x'; 1 << 20], 200);
     let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut bomb, b"id,name\n1,one\n").unwrap();
+    let zeros = vec![0; 1 << 20];
     for _ in 0..100 {
-        std::io::Write::write_all(&mut bomb, &[0; 1 << 20]).unwrap();
+        std::io::Write::write_all(&mut bomb, &zeros).unwrap();
     }
     world.source.put("t/bomb.csv", bomb.finish().unwrap());
     let plan = planned(&world, "r1", &keeping(&id_and_name())).await;

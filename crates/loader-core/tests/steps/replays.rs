@@ -4,14 +4,15 @@ use loader_core::error::{Error, ErrorName, Result};
 use loader_core::input::Input;
 use loader_core::replay::{Exported, ReplaySettings, Replayed, export, replay};
 use serde_json::{Value, json};
+use tokio_postgres::Client;
 
 use crate::world::{LEASE, World, execution};
 
 const COLUMNS: &str = "create table public.t (id int primary key, name text, day date, _line bigint)";
 
 impl World {
-    /// Publishes a table of four rows, and rejects five.
-    async fn with_rejects(&self, more: Value) {
+    /// Publishes a table of three rows, and rejects five.
+    pub(crate) async fn with_rejects(&self, more: Value) {
         self.execute(COLUMNS).await;
         self.source.put(
             "t/a.csv",
@@ -35,13 +36,21 @@ impl World {
         );
     }
 
-    async fn replay(&self, run_id: &str, of_run: &str) -> Result<Replayed> {
+    pub(crate) async fn replay_on(
+        &self,
+        client: &mut Client,
+        run_id: &str,
+        of_run: &str,
+    ) -> Result<Replayed> {
         let Input::Replay(input) = Input::parse(&json!({"table": "t", "replay": of_run}))? else {
             panic!("a replay")
         };
         let settings = ReplaySettings { lease: LEASE };
-        let mut client = self.database.connect().await;
-        replay(&mut client, self.work.as_ref(), &input, &execution(run_id), &settings).await
+        replay(client, self.work.as_ref(), &input, &execution(run_id), &settings).await
+    }
+
+    pub(crate) async fn replay(&self, run_id: &str, of_run: &str) -> Result<Replayed> {
+        self.replay_on(&mut self.database.connect().await, run_id, of_run).await
     }
 
     async fn export(&self, of_run: &str) -> Result<Exported> {
@@ -234,5 +243,126 @@ async fn a_replay_waits_for_nobody_and_nobody_loads_beside_it() {
     let outcome = world.clean_up("p1", error.name.as_str()).await.unwrap();
     assert!(!outcome.retry);
     assert_eq!(world.one("select run_id from loader.lease").await, "r2");
+    world.end().await;
+}
+
+/// Rows that are refused only when all are there are known by their values.
+#[tokio::test]
+async fn rows_that_a_key_or_a_reference_has_refused_are_loaded_when_they_fit() {
+    let world = World::new().await;
+    world
+        .execute(
+            "create table public.place (name text primary key);
+             create table public.t (id int primary key, place text references public.place, tags text[], more json,
+                                    bytes bytea, flags bit(3), at timestamptz, code char(3), _line bigint);
+             insert into public.place values ('here')",
+        )
+        .await;
+    let header = "id|place|tags|more|bytes|flags|at|code";
+    let rest = r#"{"a,\"b",ö}|"x"|\x00ff|101|2022-01-31 12:00:00.5+01|a"#;
+    world.source.put("t/a.csv", format!("{header}\n1|here||||||\n1|here|{rest}\n2|there|{rest}\n"));
+    world.source.put("t/b.csv", format!("{header}\n3|here||||||\n3|||||||\n"));
+    let definition = json!({
+        "dialect": {"delimiter": "|", "quote": ""}, "metadata": ["_line"], "on_reject": "keep",
+        "reject_limits": {"object_percent": 100, "run_percent": 100},
+    });
+    assert_eq!(world.run("r", &json!({"table": "t", "definition": definition})).await.unwrap().rows, 2);
+    assert_eq!(world.left().await, ["(t/a.csv,3)", "(t/a.csv,4)", "(t/b.csv,3)"]);
+
+    let unchanged = world.replay("p1", "r").await.unwrap();
+    assert_eq!((unchanged.rows, unchanged.refused, unchanged.left), (0, 3, 3));
+    let causes = "select line, sqlstate, constraint_name, error_message from loader.rejected_row
+                   where replayed_by is null order by key, line";
+    let repeats = "t_pkey,\"duplicate key value violates unique constraint \"\"t_pkey\"\"\"";
+    let refers = "t_place_fkey,\"insert or update on table \"\"t\"\" violates foreign key constraint \"\"t_place_fkey\"\"\"";
+    assert_eq!(
+        world.rows(causes).await,
+        [format!("(3,23505,{repeats})"), format!("(4,23503,{refers})"), format!("(3,23505,{repeats})")]
+    );
+
+    world.execute("insert into public.place values ('there')").await;
+    assert_eq!(world.replay("p2", "r").await.unwrap().rows, 1);
+
+    let exported = world.export("r").await.unwrap();
+    assert_eq!((exported.rows, exported.rows_without_values), (2, 0));
+    let file = world.work.lines("rejects/r.csv");
+    assert!(file[1].contains(r#",1,here,"{""a,\""b"",ö}","""x""",\x00ff,101,2022-01-31 "#), "{}", file[1]);
+    assert!(file[2].contains(r#",3,,,,,,,,"{""id"":""3"",""place"":null,"#), "{}", file[2]);
+    let corrected = file.join("\n").replace(",1,here,", ",4,here,").replace(",3,,,", ",5,,,");
+    world.work.put("replays/r.csv", format!("{corrected}\n"));
+    let done = world.replay("p3", "r").await.unwrap();
+    assert_eq!((done.rows, done.left), (2, 0));
+    assert_eq!(
+        world.rows("select id, place, _line, tags[1], more, bytes, flags, at = '2022-01-31 11:00:00.5Z' as at, code from public.t order by id").await,
+        [
+            "(1,here,2,,,,,,)",
+            r#"(2,there,4,"a,""b","""x""","\\x00ff",101,t,"a  ")"#,
+            "(3,here,2,,,,,,)",
+            r#"(4,here,3,"a,""b","""x""","\\x00ff",101,t,"a  ")"#,
+            "(5,,3,,,,,,)"
+        ]
+    );
+    world.end().await;
+}
+
+/// The values of such a row are not what a file would have, where they have a format.
+#[tokio::test]
+async fn the_values_of_a_row_are_in_its_file_where_its_record_is_not() {
+    let world = World::new().await;
+    world.execute("create table public.t (id int primary key, day date)").await;
+    world.source.put("t/a.csv", "id,day\n1,31.01.2022\n1,01.02.2022\n");
+    let definition = json!({"values": {"day": {"format": "DD.MM.YYYY"}}, "on_reject": "keep",
+                            "reject_limits": {"object_percent": 100, "run_percent": 100}});
+    world.run("r", &json!({"table": "t", "definition": definition})).await.unwrap();
+    assert_eq!(world.export("r").await.unwrap().rows_without_values, 1);
+    assert_eq!(
+        world.work.lines("rejects/r.csv")[1],
+        "t/a.csv,3,,23505,,an earlier row has the same key (t_pkey),,,\"{\"\"id\"\":\"\"1\"\",\"\"day\"\":\"\"2022-02-01\"\"}\""
+    );
+    world.work.put("replays/r.csv", "_key,_line,id,day\nt/a.csv,3,2,01.02.2022\n");
+    assert_eq!(world.replay("p1", "r").await.unwrap().left, 0);
+    assert_eq!(world.one("select day from public.t where id = 2").await, "2022-02-01");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_no_text_can_hold_is_refused_again_until_it_is_written_as_characters() {
+    let world = World::new().await;
+    world.execute("create table public.t (name text, note text)").await;
+    world.source.put("t/a.csv", b"name,note\none,1\nM\xfcller,2\na\0b,3\nname,note\nC:\\xa0,4\n".to_vec());
+    let definition =
+        json!({"on_reject": "keep", "reject_limits": {"object_percent": 100, "run_percent": 100}});
+    assert_eq!(world.run("r", &json!({"table": "t", "definition": definition})).await.unwrap().rows, 2);
+    let left = ["(t/a.csv,3)", "(t/a.csv,4)", "(t/a.csv,5)"];
+    assert_eq!(world.left().await, left);
+
+    let unchanged = world.replay("p1", "r").await.unwrap();
+    assert_eq!((unchanged.rows, unchanged.refused), (0, 3));
+    let marks = r"; such bytes still stand as \\xNN in it, so write the characters that they are to be";
+    assert_eq!(
+        world.rows("select line, sqlstate, error_message from loader.rejected_row order by line").await,
+        [
+            format!("(3,22021,\"the record holds bytes that are no characters of the encoding{marks}\")"),
+            format!("(4,22021,\"the record holds a NUL character{marks}\")"),
+            "(5,22P04,\"the header stands here once more\")".to_owned(),
+        ]
+    );
+    // The file does not pretend to have their values; who copies them corrects them.
+    let exported = world.export("r").await.unwrap();
+    assert_eq!((exported.rows, exported.rows_without_values), (3, 3));
+    for (run_id, file) in [
+        ("p2", world.work.lines("rejects/r.csv").join("\n")),
+        ("p3", "_key,_line,name,note\nt/a.csv,3,M\\xfcller,2\nt/a.csv,4,a\\x00b,3\n".to_owned()),
+    ] {
+        world.work.put("replays/r.csv", file);
+        assert_eq!(world.replay(run_id, "r").await.unwrap().rows, 0, "{run_id}");
+        assert_eq!(world.left().await, left, "{run_id}");
+    }
+    world.work.put("replays/r.csv", "_key,_line,name,note\nt/a.csv,3,Müller,2\nt/a.csv,4,ab,3\n");
+    assert_eq!(world.replay("p4", "r").await.unwrap().rows, 2);
+    assert_eq!(
+        world.rows("select * from public.t order by note").await,
+        ["(one,1)", "(Müller,2)", "(ab,3)", r#"("C:\\xa0",4)"#]
+    );
     world.end().await;
 }
