@@ -30,6 +30,8 @@ pub struct Mapping {
     pub width: Option<usize>,
     least: usize,
     most: usize,
+    /// Whether a column that the object lacks is numbered in the order of the rows.
+    is_numbered: bool,
     /// The cells of the object's header.
     header: Vec<String>,
 }
@@ -120,7 +122,8 @@ impl Mapping {
     }
 
     /// Whether rows are to be sent in binary: all columns can be, and the database saves
-    /// work by it.
+    /// work by it. Rows with a value that can't be come after the others, so not where the
+    /// database numbers them.
     #[must_use]
     pub fn goes_in_binary(&self) -> bool {
         let is_sent = |column: &MappedColumn| match &column.from {
@@ -129,7 +132,7 @@ impl Mapping {
             From::Field(_) | From::Constant(_) | From::Metadata(_) => column.binary,
         };
         let forms: Option<Vec<BinaryForm>> = self.carried().map(is_sent).collect();
-        forms.is_some_and(|forms| saves_work(&forms))
+        !self.is_numbered && forms.is_some_and(|forms| saves_work(&forms))
     }
 
     /// Says what is wrong with a record, as far as its fields alone say it.
@@ -277,7 +280,11 @@ impl Mapping {
         }
         let width = (least == most).then_some(least);
         let names = names.into_iter().map(Into::into).collect();
-        Ok(Self { columns, beside, names, width, least, most, header: Vec::new() })
+        let is_numbered = definition.columns.iter().any(|column| {
+            column.base.has_ordered_default
+                && columns.iter().all(|mapped: &MappedColumn| mapped.name != column.name)
+        });
+        Ok(Self { columns, beside, names, width, least, most, is_numbered, header: Vec::new() })
     }
 }
 

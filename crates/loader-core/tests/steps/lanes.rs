@@ -110,3 +110,22 @@ async fn bad_rows_are_kept_whichever_way_they_went() {
     assert_eq!(world.one("select count(*) from public.t where id in (7, 10, 25000, 59999)").await, "0");
     world.end().await;
 }
+
+#[tokio::test]
+async fn rows_that_the_database_numbers_keep_their_order() {
+    for numbered in ["serial", "int generated always as identity", "int default nextval('numbers')"] {
+        let world = World::new().await;
+        world
+            .execute(&format!(
+                "create sequence numbers; create table public.t (number {numbered}, id int, at timestamp)"
+            ))
+            .await;
+        let rows: String = (1..=300)
+            .map(|id| format!("{id},{}\n", if id % 3 == 0 { "infinity" } else { "2021-02-28" }))
+            .collect();
+        world.source.put("t/a.csv", format!("id,at\n{rows}"));
+        assert_eq!(world.run("r1", &json!({"table": "t"})).await.unwrap().rows, 300, "{numbered}");
+        assert_eq!(world.one("select count(*) from public.t where number <> id").await, "0", "{numbered}");
+        world.end().await;
+    }
+}

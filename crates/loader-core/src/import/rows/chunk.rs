@@ -54,13 +54,9 @@ impl Chunk {
             .flat_map(|(piece, (_, rows))| (0..rows.rows()).map(move |row| RowAt { piece, row }))
     }
 
-    /// Returns the places of the rows that are in the binary format, or of those that
-    /// are not.
-    pub(super) fn of_format(&self, binary: bool) -> impl Iterator<Item = RowAt> + '_ {
-        let is_of = move |at: &RowAt| {
-            self.pieces.get(at.piece).is_some_and(|(_, piece)| piece.is_binary(at.row) == binary)
-        };
-        self.all().filter(is_of)
+    /// Whether a row is in the binary format.
+    pub(super) fn is_binary(&self, at: RowAt) -> bool {
+        self.pieces.get(at.piece).is_some_and(|(_, piece)| piece.is_binary(at.row))
     }
 
     /// Returns the piece of a row, and the number of its account.
