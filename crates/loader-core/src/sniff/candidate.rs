@@ -42,6 +42,8 @@ const LONG: f64 = 0.97;
 const WITH_BLANK: f64 = 0.93;
 /// The characters that fields are wrapped in, apart from `"`.
 const OTHER_QUOTES: &[char] = &['\'', '`', '|', '~', '^', '$', '%', '*', '/', '#'];
+/// How much less likely a colon is where many lines have times of day.
+const WITHIN_TIMES: f64 = 0.6;
 /// What a delimiter of more characters is made of, and what must be in it.
 const PARTS: &str = ",;|\t^~:§ #@!*&<>=+";
 const CORE: &[char] = &[',', ';', '|', '\t', '^', '~', ':', '§', '#', '@'];
@@ -72,6 +74,11 @@ pub(super) fn delimiters(text: &str, written: &Written) -> Vec<(String, f64)> {
     if values_have_blanks_and_colons(text) {
         found.retain(|(delimiter, _)| !matches!(delimiter.as_str(), " " | ":"));
     }
+    if has_times(text) {
+        for (_, prior) in found.iter_mut().filter(|(delimiter, _)| delimiter == ":") {
+            *prior *= WITHIN_TIMES;
+        }
+    }
     found.extend(long_delimiters(text).into_iter().map(|delimiter| {
         let likely = if delimiter.contains(' ') { WITH_BLANK } else { LONG };
         (delimiter, likely)
@@ -88,6 +95,17 @@ fn values_have_blanks_and_colons(text: &str) -> bool {
     let lines: Vec<&str> = lines(text).take(200).collect();
     let typed = lines.iter().filter(|line| Shape::of(line.trim_matches(['"', '\''])).is_typed()).count();
     typed * 5 >= lines.len() * 2
+}
+
+/// Whether many lines have a time of day in them, outside of quotes.
+pub(super) fn has_times(text: &str) -> bool {
+    let is_clock = |part: &str| part.contains(':') && Shape::of(part) == Shape::Moment;
+    let has = |line: &&str| {
+        line.split([' ', ',', ';', '|', '\t', 'T'])
+            .any(|part| is_clock(part.trim_matches(['-', '(', ')', '[', ']'])))
+    };
+    let lines: Vec<&str> = lines(text).take(200).collect();
+    lines.iter().filter(|line| has(line)).count() * 5 >= lines.len() * 2
 }
 
 /// Runs of signs that are at least as frequent as lines: `||`, `~|~`, `, `.

@@ -22,6 +22,8 @@ const STRAY: f64 = 0.96;
 const WIDTH_OF_KEYS: usize = 4;
 /// The most lines of keys and values.
 const MOST_KEYS: usize = 20;
+/// What it costs that most records have a quote that opens in one field and closes in another.
+const SPLIT: f64 = 0.7;
 /// Records whose fields are looked at.
 const LOOKED_AT: usize = 400;
 /// What may begin a comment.
@@ -73,8 +75,10 @@ impl Fit {
         let first_line = counted.first().map_or(0, |row| row.line);
         let first = reading.rows.iter().position(|row| row.line == first_line).unwrap_or_default();
         let stray = if counted.iter().any(|row| has_stray_quote(row, quote)) { STRAY } else { 1.0 };
+        let split = counted.iter().take(LOOKED_AT).filter(|row| splits_quotes(row)).count();
+        let split = if split * 2 > counted.len().min(LOOKED_AT) { SPLIT } else { 1.0 };
         Self {
-            score: stray * regular * regular * quality * columns * before,
+            score: split * stray * regular * regular * quality * columns * before,
             width,
             regular,
             first,
@@ -220,6 +224,18 @@ fn has_stray_quote(row: &Row, quote: Option<char>) -> bool {
     row.cells.iter().filter(|cell| !cell.quoted).any(|cell| {
         quote.is_some_and(|quote| cell.value.contains(quote)) || is_wrapped(cell.value.trim_matches(' '))
     })
+}
+
+/// Whether a quote opens in one field and closes in a later one: a delimiter stands within.
+fn splits_quotes(row: &Row) -> bool {
+    let half = |cell: &&Cell, opens: bool| {
+        let text = cell.value.trim_matches(' ');
+        let (starts, ends) = (text.starts_with('\''), text.ends_with('\''));
+        !cell.quoted && text.len() > 1 && starts == opens && ends != opens
+    };
+    let opens = row.cells.iter().position(|cell| half(&cell, true));
+    let closes = row.cells.iter().rposition(|cell| half(&cell, false));
+    opens.zip(closes).is_some_and(|(opens, closes)| opens < closes)
 }
 
 /// Whether a field in quotes looks like records: a quote that opens in one and is

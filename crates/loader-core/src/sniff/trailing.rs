@@ -59,7 +59,7 @@ pub(super) fn stands_above(header: &Row, body: &[&Row]) -> bool {
         return false;
     }
     let certain = |at: &usize| above(*at, *at) == Fit::For && above(*at, at + 1) == Fit::Against;
-    let Some(last) = (0..header.width()).filter(certain).last() else { return false };
+    let Some(last) = (0..header.width()).rfind(certain) else { return false };
     let filled = |columns: &[Column]| columns.iter().filter(|column| **column != Column::Empty).count();
     let (before, after) = columns.split_at(last + 1);
     filled(after) <= filled(before)
@@ -87,7 +87,7 @@ impl Column {
             return Self::Empty;
         }
         match usual_shape(&values) {
-            Some((shape, share)) if share >= 0.9 => Self::Typed(shape),
+            Some((shape, of_all)) if of_all >= 0.9 => Self::Typed(shape),
             _ => Self::Texts,
         }
     }

@@ -152,3 +152,11 @@ fn records_before_the_names_of_the_columns_are_doubted() {
     let sniffed = found(object, &Written::auto(), &["name", "city", "n"]);
     assert_eq!((sniffed.dialect.skip_lines, sniffed.doubts.len()), (2, 1), "{sniffed:?}");
 }
+
+#[test]
+fn lines_of_json_are_read_where_one_name_is_written() {
+    let object = "{\"a\":0,\"b\":\"x|y\"}\n[not json]\n{\"a\":1}\n";
+    assert!(sniff(object.as_bytes(), true, &Written::auto(), &["line"]).is_err());
+    let sniffed = found(object, &named(&["line"]), &[]);
+    assert_eq!(read(object, &sniffed.dialect).1, ["{\"a\":0,\"b\":\"x|y\"}", "[not json]", "{\"a\":1}"]);
+}

@@ -193,7 +193,8 @@ fn quotes_that_are_values_are_told_by_one_that_is_not_closed() {
     assert_eq!((sniffed.dialect.quote, sniffed.doubts.len()), (None, 1), "{sniffed:?}");
     assert_eq!(rows(object.as_bytes(), &sniffed.dialect).len(), 7_002);
     // Where quotes wrap values, one that is not closed is a bad record.
-    let wrapped: String = (0..3_000).map(|n| format!("{n}\t\"The {n}th\"\n")).collect();
+    let wrapped_record = |n: usize| format!("{n}\t\"The {n}th\"\n");
+    let wrapped: String = (0..3_000).map(wrapped_record).collect();
     let sniffed = auto(format!("id\ttitle\n{wrapped}3000\t\"Hg\n3001\tplain\n").as_bytes());
     assert_eq!(sniffed.dialect.quote, Some('"'), "{sniffed:?}");
 }
