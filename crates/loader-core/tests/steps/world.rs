@@ -28,6 +28,7 @@ pub(crate) struct World {
     pub(crate) source: Arc<MemorySource>,
     pub(crate) work: Arc<MemoryWork>,
     pub(crate) client: Client,
+    pub(crate) batch_max_bytes: u64,
     pub(crate) batch_max_objects: usize,
     pub(crate) group_max_bytes: u64,
     /// How long an import may take.
@@ -72,6 +73,7 @@ impl World {
             source: Arc::default(),
             work: Arc::default(),
             client,
+            batch_max_bytes: 1 << 20,
             batch_max_objects: 2,
             group_max_bytes: 16 << 20,
             time: Duration::from_mins(2),
@@ -123,7 +125,7 @@ impl World {
         let settings = PlanSettings {
             lease: LEASE,
             max_concurrency: 1,
-            batch_max_bytes: 1 << 20,
+            batch_max_bytes: self.batch_max_bytes,
             batch_max_objects: self.batch_max_objects,
         };
         plan(client, self.source.as_ref(), self.work.as_ref(), run_id, &settings).await
