@@ -36,6 +36,15 @@ impl Sniffer<'_> {
                 );
             }
         }
+        let spans = |row: &Row| {
+            row.lines > 1 && row.cells.iter().any(|cell| cell.quoted && cell.value.contains(['\n', '\r']))
+        };
+        if dialect.quoting == Quoting::Loose && rows.iter().any(spans) {
+            self.doubts.push(
+                "quotes stand within fields, and some fields in quotes have more than one line; these may be records"
+                    .to_owned(),
+            );
+        }
         let stray = rows
             .iter()
             .any(|row| row.faulty || row.cells.iter().any(|cell| !cell.quoted && cell.value.contains(quote)));

@@ -82,6 +82,8 @@ fn signs_within_quotes_that_may_mean_another_are_doubted() {
         "id,text\n1,\"a\\, b\"\n2,\"c \\\"d\\\"\"\n",
         "id,text\n1,'say \"\"a\"\", b'\n2,'it \" is'\n3,'c, d'\n",
         "id,text\n1,'say \"\"a\"\", b'\n2,'c, d'\n3,'c, d'\n",
+        // The records between two quotes may be one value.
+        "id,day,text\n1,2024-01-01,5\" disc\n2,2024-01-02,\" wide\n3,2024-01-03,\"\n4,2024-01-04,x\n",
     ] {
         let sniffed = found(object, &Written::auto(), &[]);
         assert!(!sniffed.doubts.is_empty(), "{object}: {sniffed:?}");
