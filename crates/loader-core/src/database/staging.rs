@@ -258,6 +258,7 @@ pub async fn loadable_columns(
                     has_default: !row.get::<_, bool>(2),
                     checked: row.get(7),
                     any_character: row.get(8),
+                    has_ordered_default: row.get(9),
                 },
             })
         })
@@ -301,7 +302,10 @@ const LOADABLE_COLUMNS: &str = "
            format_type(typid, typmod),
            not filled,
            checked,
-           pg_encoding_to_char(encoding) = 'UTF8'
+           pg_encoding_to_char(encoding) = 'UTF8',
+           attidentity <> ''
+             or coalesce((select replace(pg_get_expr(adbin, adrelid), 'now()', '') ~ '[[:alnum:]_\"]\\('
+                            from pg_attrdef where adrelid = attrelid and adnum = attnum), false)
       from base
       join pg_type on pg_type.oid = base.typid and typtype <> 'd'
       join pg_attribute using (attnum)

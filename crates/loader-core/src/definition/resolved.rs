@@ -69,6 +69,10 @@ pub struct BaseType {
     /// Whether it has a value of its own where none is given: a default or an identity.
     #[serde(default)]
     pub has_default: bool,
+    /// Whether that value may depend on the order of the rows, as a number of a sequence
+    /// does: an identity, or a default that calls a function other than `now()`.
+    #[serde(default)]
+    pub has_ordered_default: bool,
     /// Whether a domain checks its values.
     pub checked: bool,
     /// Whether the database has every character there is, as its encoding is UTF8.

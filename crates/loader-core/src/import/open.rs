@@ -13,18 +13,20 @@ use crate::definition::dialect::Format;
 use crate::definition::dialect::copy::CopyDialect;
 use crate::definition::drift::MissingColumns;
 use crate::definition::rejects::OnReject;
-use crate::definition::{EngineChoice, ResolvedDefinition};
+use crate::definition::{ColumnsFrom, EngineChoice, ResolvedDefinition};
 use crate::error::{Error, ErrorName, Place, Result};
 use crate::identifier::Identifier;
 use crate::record::header::{HeaderColumn, cells, map_header};
+use crate::record::is_decoded_alike;
 use crate::record::locate::locate;
 use crate::record::mapping::Mapping;
 use crate::record::parsed::Parsed;
 use crate::record::parser::Parser;
-use crate::record::unpack::{unpack, unpack_wide};
+use crate::record::unpack::{unpack, unpack_written};
 use crate::record::{LineCount, RecordReader, RecordSplitter};
-use crate::sniff::{Sniffed, sniff};
+use crate::sniff::{Sniffed, sniff, sniff_inferred};
 use crate::source::{ByteStream, ObjectSource, ObjectVersion};
+use crate::values::binary::{BinaryForm, saves_work};
 
 /// Unpacked bytes that are read of each object before its turn. With so much read
 /// ahead of `fetch_ahead` objects, memory is bounded, and most small objects are
@@ -172,7 +174,14 @@ impl Opener {
 
     /// Whether what goes through here goes as it is.
     pub(super) fn is_verbatim(&self) -> bool {
-        self.plain.is_some() && !self.keeps_rejects()
+        self.plain.is_some() && !self.keeps_rejects() && !self.goes_in_binary()
+    }
+
+    /// Whether the database has less work with rows than with the texts of the objects.
+    fn goes_in_binary(&self) -> bool {
+        let forms: Option<Vec<BinaryForm>> = self.definition.columns.iter().map(BinaryForm::of).collect();
+        forms.is_some_and(|forms| saves_work(&forms))
+            && self.plain.as_ref().is_some_and(|dialect| is_decoded_alike(&dialect.encoding))
     }
 
     /// Whether rows that can't be loaded are kept, and the others loaded.
@@ -182,7 +191,8 @@ impl Opener {
 
     pub(super) async fn rows(&self, object: &ObjectVersion, reason: &str) -> Result<RowsObject> {
         let open = self.source.open(object, None).await?;
-        let (ahead, rest) = read_ahead(unpack_wide(open.body).await?.body).await?;
+        let (ahead, rest) =
+            read_ahead(unpack_written(open.body, &self.definition.dialect).await?.body).await?;
         let (Sniffed { dialect, found, doubts }, reason) = self.dialect_of(object, &ahead, reason)?;
         let body = stream::iter(ahead.into_iter().map(Ok)).chain(rest);
         let mut parser = Parser::new(Box::pin(body), &dialect)?;
@@ -224,7 +234,11 @@ impl Opener {
             .iter()
             .map(|column| column.header.as_deref().unwrap_or(column.name.as_str()))
             .collect();
-        let sniffed = sniff(&sample, sample.len() < READ_AHEAD_BYTES, written, &columns)?;
+        let find = match self.definition.columns_from {
+            ColumnsFrom::Inferred => sniff_inferred,
+            ColumnsFrom::Definition | ColumnsFrom::Live => sniff,
+        };
+        let sniffed = find(&sample, sample.len() < READ_AHEAD_BYTES, written, &columns)?;
         let Sniffed { found, doubts, .. } = &sniffed;
         let mut reason = format!("{reason}; found: {}", found.join(", "));
         if !doubts.is_empty() {

@@ -14,8 +14,9 @@ use crate::record::parser::Parser;
 use crate::sniff::sniff;
 use crate::source::{ObjectSource, ObjectVersion};
 
-/// How much of an object is fetched to read its header.
-const HEADER_BYTES: u64 = 64 * 1024;
+/// How much of an object is fetched to read its header: as much as its load looks at to
+/// find out how it is written, also where it is compressed.
+const HEADER_BYTES: u64 = 256 * 1024;
 
 /// The header of an object.
 pub(super) struct Header {

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 use tokio_postgres::Client;
 
 use super::columns::Asked;
-use crate::definition::dialect::{Dialect, Written};
+use crate::definition::dialect::{Dialect, Ragged, Written};
 use crate::definition::infer::Inference;
 use crate::definition::selection::Selection;
 use crate::definition::{ColumnDefinition, ColumnsFrom, ResolvedDefinition};
@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorName, Result};
 use crate::plan::settled;
 use crate::record::parsed::Parsed;
 use crate::record::parser::Parser;
-use crate::record::unpack::{unpack, unpack_wide};
+use crate::record::unpack::unpack_written;
 use crate::sniff::sniff;
 use crate::source::{ByteStream, ObjectSource, ObjectVersion};
 
@@ -124,7 +124,10 @@ async fn look_into(
     };
     let (header, records) = records(sample, whole, &dialect).await?;
     inference.begin_object(header.as_deref());
-    let width = (header.is_none() && written.is_sniffed()).then(|| usual_width(&records)).flatten();
+    // Where short records are to be padded, the longest ones say how many columns there are.
+    let padded = dialect.ragged != Ragged::Refuse;
+    let width =
+        (header.is_none() && written.is_sniffed() && !padded).then(|| usual_width(&records)).flatten();
     for record in records.iter().filter(|record| width.is_none_or(|width| record.width() == width)) {
         inference.observe(record);
     }
@@ -133,7 +136,7 @@ async fn look_into(
 
 /// Unpacks an object for a parser.
 pub(super) async fn unpacked(body: ByteStream, written: &Written) -> Result<ByteStream> {
-    let unpacked = if written.may_be_wide() { unpack_wide(body).await? } else { unpack(body).await? };
+    let unpacked = unpack_written(body, written).await?;
     Ok(unpacked.body)
 }
 

@@ -129,7 +129,8 @@ pub(super) fn fit(
 }
 
 fn expected_header<'a>(column: &HeaderColumn<'a>) -> &'a str {
-    column.header.or(column.aliases.first().map(String::as_str)).unwrap_or(column.name.as_str())
+    let header = column.header.filter(|header| !header.trim().is_empty());
+    header.or(column.aliases.first().map(String::as_str)).unwrap_or(column.name.as_str())
 }
 
 pub(super) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {

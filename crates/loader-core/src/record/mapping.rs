@@ -11,6 +11,7 @@ use crate::definition::drift::{Filled, Metadata, MissingColumns, UnknownColumns}
 use crate::definition::{ResolvedColumn, ResolvedDefinition};
 use crate::error::Result;
 use crate::identifier::Identifier;
+use crate::values::binary::{BinaryForm, saves_work};
 use crate::values::{Certain, Conversion, Converted};
 
 /// What becomes of the records of one object.
@@ -29,6 +30,8 @@ pub struct Mapping {
     pub width: Option<usize>,
     least: usize,
     most: usize,
+    /// Whether a column that the object lacks is numbered in the order of the rows.
+    is_numbered: bool,
     /// The cells of the object's header.
     header: Vec<String>,
 }
@@ -44,6 +47,8 @@ pub struct MappedColumn {
     pub conversion: Conversion,
     /// What it is sure to take.
     pub certain: Certain,
+    /// How its values are sent in binary, where that is certain.
+    pub binary: Option<BinaryForm>,
     /// The type without modifiers that a text is cast to before it is assigned.
     pub base_type: String,
     /// The SQL expression, if that is what fills it.
@@ -114,6 +119,20 @@ impl Mapping {
     #[must_use]
     pub fn has_expressions(&self) -> bool {
         self.columns.iter().any(|column| column.from == From::Sql)
+    }
+
+    /// Whether rows are to be sent in binary: all columns can be, and the database saves
+    /// work by it. Rows with a value that can't be come after the others, so not where the
+    /// database numbers them.
+    #[must_use]
+    pub fn goes_in_binary(&self) -> bool {
+        let is_sent = |column: &MappedColumn| match &column.from {
+            // What stands for the time of the load has no form of its own.
+            From::Sql | From::Metadata(Metadata::LoadedAt) => None,
+            From::Field(_) | From::Constant(_) | From::Metadata(_) => column.binary,
+        };
+        let forms: Option<Vec<BinaryForm>> = self.carried().map(is_sent).collect();
+        !self.is_numbered && forms.is_some_and(|forms| saves_work(&forms))
     }
 
     /// Says what is wrong with a record, as far as its fields alone say it.
@@ -261,7 +280,11 @@ impl Mapping {
         }
         let width = (least == most).then_some(least);
         let names = names.into_iter().map(Into::into).collect();
-        Ok(Self { columns, beside, names, width, least, most, header: Vec::new() })
+        let is_numbered = definition.columns.iter().any(|column| {
+            column.base.has_ordered_default
+                && columns.iter().all(|mapped: &MappedColumn| mapped.name != column.name)
+        });
+        Ok(Self { columns, beside, names, width, least, most, is_numbered, header: Vec::new() })
     }
 }
 
@@ -272,6 +295,7 @@ impl MappedColumn {
             from: From::Sql,
             conversion: Conversion::of(column, dialect)?,
             certain: Certain::of(column),
+            binary: BinaryForm::of(column),
             base_type: column.base.name.clone(),
             expression: column.values.sql.clone(),
         })
@@ -283,6 +307,7 @@ impl MappedColumn {
             from: From::Field(at),
             conversion: Conversion::text(dialect),
             certain: Certain::default(),
+            binary: None,
             base_type: "text".to_owned(),
             expression: None,
         }

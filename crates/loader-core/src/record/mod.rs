@@ -29,6 +29,7 @@ pub mod splitter;
 mod tokenizer;
 pub mod unpack;
 
+pub(crate) use self::decode::is_decoded_alike;
 pub use self::reader::{Record, RecordReader};
 pub use self::scanner::{LineCount, MAX_RECORD_BYTES};
 pub use self::splitter::{Counts, RecordSplitter};

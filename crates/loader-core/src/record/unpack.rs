@@ -5,6 +5,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::magic::{MAGIC_BYTES, UTF8_BOM, is_gzip, refuse_other_formats};
 use super::{gzip, magic};
+use crate::definition::dialect::Written;
 use crate::error::{Error, ErrorName, Result};
 use crate::source::ByteStream;
 
@@ -32,13 +33,14 @@ pub async fn unpack(body: ByteStream) -> Result<Unpacked> {
     unpack_text(body, false).await
 }
 
-/// Unpacks an object that may be UTF-16 or UTF-32, as a [`Parser`](super::parser::Parser)
-/// reads it; a byte order mark of theirs stays, as it tells the decoder the order.
+/// Unpacks an object as a [`Parser`](super::parser::Parser) of the dialect reads it. Where
+/// that may be UTF-16 or UTF-32, a byte order mark of theirs stays, as it tells the decoder
+/// the order.
 ///
 /// # Errors
-/// As for [`unpack`], but for UTF-16 and UTF-32.
-pub async fn unpack_wide(body: ByteStream) -> Result<Unpacked> {
-    unpack_text(body, true).await
+/// As for [`unpack`], but for UTF-16 and UTF-32 where they are expected.
+pub async fn unpack_written(body: ByteStream, written: &Written) -> Result<Unpacked> {
+    unpack_text(body, written.may_be_wide()).await
 }
 
 async fn unpack_text(body: ByteStream, wide: bool) -> Result<Unpacked> {

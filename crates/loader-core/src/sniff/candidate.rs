@@ -42,11 +42,15 @@ const LONG: f64 = 0.97;
 const WITH_BLANK: f64 = 0.93;
 /// The characters that fields are wrapped in, apart from `"`.
 const OTHER_QUOTES: &[char] = &['\'', '`', '|', '~', '^', '$', '%', '*', '/', '#'];
+/// How much less likely a colon is where many lines have times of day.
+const WITHIN_TIMES: f64 = 0.6;
 /// What a delimiter of more characters is made of, and what must be in it.
 const PARTS: &str = ",;|\t^~:§ #@!*&<>=+";
 const CORE: &[char] = &[',', ';', '|', '\t', '^', '~', ':', '§', '#', '@'];
 /// The longest delimiter that is looked for.
 const LONGEST_DELIMITER: usize = 4;
+/// The most blanks between a quote and a delimiter that are looked at.
+const MOST_BLANKS: usize = 64;
 
 /// A dialect that the sample may be in.
 #[derive(Debug, Clone)]
@@ -70,6 +74,11 @@ pub(super) fn delimiters(text: &str, written: &Written) -> Vec<(String, f64)> {
     if values_have_blanks_and_colons(text) {
         found.retain(|(delimiter, _)| !matches!(delimiter.as_str(), " " | ":"));
     }
+    if has_times(text) {
+        for (_, prior) in found.iter_mut().filter(|(delimiter, _)| delimiter == ":") {
+            *prior *= WITHIN_TIMES;
+        }
+    }
     found.extend(long_delimiters(text).into_iter().map(|delimiter| {
         let likely = if delimiter.contains(' ') { WITH_BLANK } else { LONG };
         (delimiter, likely)
@@ -86,6 +95,17 @@ fn values_have_blanks_and_colons(text: &str) -> bool {
     let lines: Vec<&str> = lines(text).take(200).collect();
     let typed = lines.iter().filter(|line| Shape::of(line.trim_matches(['"', '\''])).is_typed()).count();
     typed * 5 >= lines.len() * 2
+}
+
+/// Whether many lines have a time of day in them, outside of quotes.
+pub(super) fn has_times(text: &str) -> bool {
+    let is_clock = |part: &str| part.contains(':') && Shape::of(part) == Shape::Moment;
+    let has = |line: &&str| {
+        line.split([' ', ',', ';', '|', '\t', 'T'])
+            .any(|part| is_clock(part.trim_matches(['-', '(', ')', '[', ']'])))
+    };
+    let lines: Vec<&str> = lines(text).take(200).collect();
+    lines.iter().filter(|line| has(line)).count() * 5 >= lines.len() * 2
 }
 
 /// Runs of signs that are at least as frequent as lines: `||`, `~|~`, `, `.
@@ -217,8 +237,8 @@ fn ways(
     };
     let blank_and_quote = quote.is_some_and(|quote| {
         !delimiter.ends_with(' ')
-            && (text.contains(&format!("{delimiter} {quote}"))
-                || text.contains(&format!("{quote} {delimiter}")))
+            && (blanks_between(text, delimiter, &quote.to_string())
+                || blanks_between(text, &quote.to_string(), delimiter))
     });
     let trims = match written.trim {
         Some(trim) => vec![(trim, 1.0)],
@@ -231,6 +251,17 @@ fn ways(
         .collect()
 }
 
+/// Whether blanks, and nothing else, stand somewhere between the two.
+fn blanks_between(text: &str, one: &str, other: &str) -> bool {
+    let open = format!("{one} ");
+    text.match_indices(&open).any(|(at, _)| {
+        let rest = text.get(at + open.len()..).unwrap_or_default();
+        // As many blanks as anybody aligns by; a sample of blanks is not walked for each.
+        let blanks = rest.bytes().take(MOST_BLANKS).take_while(|byte| *byte == b' ').count();
+        rest.get(blanks..).is_some_and(|rest| rest.starts_with(other))
+    })
+}
+
 /// Whether there are fields that begin and end with the character.
 fn wraps(text: &str, delimiter: &str, quote: char) -> bool {
     let opens = [format!("{delimiter}{quote}"), format!("\n{quote}"), format!("\r{quote}")];
@@ -240,7 +271,7 @@ fn wraps(text: &str, delimiter: &str, quote: char) -> bool {
 }
 
 /// Whether the character stands only in pairs.
-fn doubled_only(text: &str, sign: char) -> bool {
+pub(super) fn doubled_only(text: &str, sign: char) -> bool {
     let mut run = 0_usize;
     for c in text.chars().chain(['a']) {
         if c == sign {

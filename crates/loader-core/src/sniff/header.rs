@@ -1,6 +1,6 @@
 //! Finds where the records begin and whether names stand above them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::reading::Row;
 use super::score::Fit;
@@ -13,6 +13,9 @@ const HEADER_WITHIN: usize = 60;
 const LOOKED_AT: usize = 300;
 /// Records that a header has at most.
 const MOST_HEADER_ROWS: usize = 4;
+
+/// So many records before the header that are like those after it are doubted.
+const FULL_BEFORE: usize = 2;
 
 /// Why there may be a header all the same.
 const AS_VALUES: &str = "the first record may hold names as well as values; it is taken for values";
@@ -43,7 +46,14 @@ impl Beginning {
 /// `is_named` says that the fields have names without a header.
 pub(super) fn find(rows: &[&Row], first: usize, fit: &Fit, columns: &[&str], is_named: bool) -> Beginning {
     if let Some(at) = named(rows, columns) {
-        return with_more_rows(rows, at, fit.width);
+        let found = with_more_rows(rows, at, fit.width);
+        let is_full = |row: &&&Row| row.width() == fit.width && row.filled() * 2 > fit.width;
+        return match &found.doubt {
+            None if fit.width > 1 && rows.iter().take(at).filter(is_full).count() >= FULL_BEFORE => {
+                Beginning::doubted(at, found.rows, "what stands before the header may be records")
+            }
+            _ => found,
+        };
     }
     if let Some(before) = first.checked_sub(1)
         && rows.get(before).is_some_and(|row| is_other_width_header(row, fit.width))
@@ -129,6 +139,12 @@ pub(super) fn names_in(row: &Row, columns: &[&str]) -> usize {
     row.cells.iter().filter(|cell| names.contains(&folded(&cell.value))).count()
 }
 
+/// Whether all cells of a header are names of columns.
+pub(super) fn are_columns(cells: &[String], columns: &[&str]) -> bool {
+    let names: HashSet<String> = columns.iter().map(|column| folded(column)).collect();
+    !cells.is_empty() && cells.iter().all(|cell| names.contains(&folded(cell)))
+}
+
 fn folded(name: &str) -> String {
     Identifier::from_header(name, 0).into()
 }
@@ -137,7 +153,7 @@ fn folded(name: &str) -> String {
 fn is_other_width_header(row: &Row, width: usize) -> bool {
     let near = row.width().abs_diff(width) <= (width / 4).max(1);
     near && row.width() > 1
-        && row.filled() * 5 >= row.width() * 4
+        && (row.filled() * 5 >= row.width() * 4 || row.filled() > 1 && row.filled() + 1 >= row.width())
         && !row.cells.iter().any(|cell| Shape::of(&cell.value).is_typed())
 }
 
@@ -218,12 +234,18 @@ fn column_evidence(name: &str, body: &[&Row], column: usize, years: bool) -> i64
     if kept.contains(&name) {
         return -1;
     }
-    let distinct: HashSet<&str> = kept.iter().copied().collect();
-    i64::from(kept.len() >= 6 && distinct.len() * 2 <= kept.len())
+    // By I. J. Good, "The population frequencies of species and the estimation of population
+    // parameters" (1953), a further value is a new one as often as values stand there once.
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for value in &kept {
+        *counts.entry(value).or_default() += 1;
+    }
+    let once = counts.values().filter(|count| **count == 1).count();
+    i64::from((once + 1) * 10 <= kept.len())
 }
 
 /// The typed shape that most of the values have, and how many.
-fn usual_shape(values: &[&str]) -> Option<(Shape, f64)> {
+pub(super) fn usual_shape(values: &[&str]) -> Option<(Shape, f64)> {
     let shapes: Vec<Shape> =
         values.iter().map(|value| Shape::of(value)).filter(|shape| *shape != Shape::Missing).collect();
     let enough = if shapes.len() <= 3 { 0.5 } else { 0.6 };

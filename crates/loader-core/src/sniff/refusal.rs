@@ -35,3 +35,9 @@ fn is_json(start: &str, first_line: &str) -> bool {
             || begins.starts_with("[{\"")
             || begins.starts_with("{\""))
 }
+
+/// Whether the first line is JSON, and more than a number or a word.
+pub(super) fn is_json_lines(text: &str) -> bool {
+    let first_line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
+    first_line.starts_with(['{', '[']) && serde_json::from_str::<serde_json::Value>(first_line).is_ok()
+}

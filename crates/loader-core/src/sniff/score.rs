@@ -18,6 +18,12 @@ const ONE_COLUMN: f64 = 0.3;
 const BEFORE: f64 = 0.25;
 /// What quotes cost that the dialect has no meaning for.
 const STRAY: f64 = 0.96;
+/// Records below lines of keys and values have more fields than this.
+const WIDTH_OF_KEYS: usize = 4;
+/// The most lines of keys and values.
+const MOST_KEYS: usize = 20;
+/// What it costs that most records have a quote that opens in one field and closes in another.
+const SPLIT: f64 = 0.7;
 /// Records whose fields are looked at.
 const LOOKED_AT: usize = 400;
 /// What may begin a comment.
@@ -69,8 +75,10 @@ impl Fit {
         let first_line = counted.first().map_or(0, |row| row.line);
         let first = reading.rows.iter().position(|row| row.line == first_line).unwrap_or_default();
         let stray = if counted.iter().any(|row| has_stray_quote(row, quote)) { STRAY } else { 1.0 };
+        let split = counted.iter().take(LOOKED_AT).filter(|row| splits_quotes(row)).count();
+        let split = if split * 2 > counted.len().min(LOOKED_AT) { SPLIT } else { 1.0 };
         Self {
-            score: stray * regular * regular * quality * columns * before,
+            score: split * stray * regular * regular * quality * columns * before,
             width,
             regular,
             first,
@@ -89,6 +97,9 @@ fn number(count: u64) -> f64 {
 /// The width that most records have; most of those that are no comments, if there
 /// are comments.
 fn width_of_records(rows: &[&Row]) -> Option<usize> {
+    if let Some(width) = width_below_keys(rows) {
+        return Some(width);
+    }
     let all = most_frequent_width(rows)?;
     for mark in COMMENT_MARKS {
         let others: Vec<&Row> = rows.iter().filter(|row| !row.start.starts_with(mark)).copied().collect();
@@ -102,6 +113,17 @@ fn width_of_records(rows: &[&Row]) -> Option<usize> {
         }
     }
     Some(all)
+}
+
+/// The width of the records below lines of a key and a value, as reports begin: there may
+/// be more of those lines than of records.
+fn width_below_keys(rows: &[&Row]) -> Option<usize> {
+    let (keys, records) = rows.split_at(rows.iter().position(|row| row.width() > 2)?);
+    let widest = records.iter().map(|row| row.width()).max()?;
+    let alike =
+        records.iter().all(|row| !row.faulty && row.width() > WIDTH_OF_KEYS && row.width() + 1 >= widest);
+    let fits = !keys.is_empty() && keys.len() <= MOST_KEYS && records.len() >= 2;
+    (fits && alike).then(|| most_frequent_width(records)).flatten()
 }
 
 /// The width that most records have, the larger of two; but that of the first table
@@ -202,6 +224,18 @@ fn has_stray_quote(row: &Row, quote: Option<char>) -> bool {
     row.cells.iter().filter(|cell| !cell.quoted).any(|cell| {
         quote.is_some_and(|quote| cell.value.contains(quote)) || is_wrapped(cell.value.trim_matches(' '))
     })
+}
+
+/// Whether a quote opens in one field and closes in a later one: a delimiter stands within.
+fn splits_quotes(row: &Row) -> bool {
+    let half = |cell: &&Cell, opens: bool| {
+        let text = cell.value.trim_matches(' ');
+        let (starts, ends) = (text.starts_with('\''), text.ends_with('\''));
+        !cell.quoted && text.len() > 1 && starts == opens && ends != opens
+    };
+    let opens = row.cells.iter().position(|cell| half(&cell, true));
+    let closes = row.cells.iter().rposition(|cell| half(&cell, false));
+    opens.zip(closes).is_some_and(|(opens, closes)| opens < closes)
 }
 
 /// Whether a field in quotes looks like records: a quote that opens in one and is

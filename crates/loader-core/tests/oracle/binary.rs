@@ -222,10 +222,10 @@ fn every_text_that_is_sent_in_binary_becomes_what_copy_makes_of_it() {
         1 => "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])([ T]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,6})?(Z|[-+](0[0-9]|1[0-4])(:?[0-5][0-9])?)?)?",
         1 => "([0-9]{1,3}\\.){3}[0-9]{1,3}(/[0-9]{1,2})?|[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}(/[0-9]{1,3})?",
     ];
-    judge.each(3_000, &strategy, async |client, text| {
+    judge.each(600, &strategy, async |client, text| {
         for form in &forms {
             // Every text column takes the same; one of them is enough here.
-            if form.1.saves_work() || form.0.name.as_str() == "c_varchar_4" {
+            if !form.1.is_text() || form.0.name.as_str() == "c_varchar_4" {
                 compare(client, form, text).await;
             }
         }

@@ -161,3 +161,30 @@ async fn a_type_that_a_view_is_bound_to_is_not_changed() {
     assert!(error.message.contains("view public.ids"), "{error}");
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_load_reads_objects_as_they_were_read_when_their_columns_were_inferred() {
+    let world = World::new().await;
+    // Two columns without a name: the last delimiter ends no record.
+    world.source.put("t/a.csv", "day;n;;\n2024-01-01;1;;\n2024-01-02;2;;\n");
+    world.source.put("t/b.csv", "n|day|spare|other\n3|2024-01-03|x|y\n");
+    let definition = json!({"table": "t", "definition": {"dialect": "auto", "missing_columns": "null"}});
+    world.run("r1", &definition).await.unwrap();
+    assert_eq!(
+        world.rows("select * from public.t order by n").await,
+        ["(2024-01-01,1,,,,)", "(2024-01-02,2,,,,)", "(2024-01-03,3,,,x,y)"]
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_object_that_the_inferred_columns_read_otherwise_fails_with_what_was_found() {
+    let world = World::new().await;
+    world.source.put("t/a.csv", "name,city,n\na,b,1\nc,d,2\n");
+    // It has no header, and one of its records has two of the other object's names.
+    world.source.put("t/b.csv", "x-1,b,1\nx-2,d,2\nname,city,3\nx-3,d,4\n");
+    let definition = json!({"table": "t", "definition": {"dialect": "auto", "missing_columns": "null"}});
+    let error = world.run("r1", &definition).await.unwrap_err();
+    assert!(error.message.contains("t/b.csv: it is not certain how the object is written"), "{error}");
+    world.end().await;
+}

@@ -11,6 +11,7 @@ mod dry_runs;
 mod engines;
 mod gates;
 mod groups;
+mod lanes;
 mod late_and_twice;
 mod merge;
 mod merged_references;

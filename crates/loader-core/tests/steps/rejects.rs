@@ -59,6 +59,9 @@ async fn bad_rows_are_kept_and_the_others_are_loaded() {
     world.end().await;
 }
 
+/// Name, type, a good value, a bad one, the column to blame, the SQLSTATE.
+type Case = (&'static str, &'static str, &'static str, &'static [u8], &'static str, &'static str);
+
 #[tokio::test]
 async fn each_cause_costs_its_row_and_no_other() {
     let world = World::new().await;
@@ -68,8 +71,6 @@ async fn each_cause_costs_its_row_and_no_other() {
              create type public.mood as enum ('good', 'bad')",
         )
         .await;
-    // Name, type, a good value, a bad one, the column to blame, the SQLSTATE.
-    type Case = (&'static str, &'static str, &'static str, &'static [u8], &'static str, &'static str);
     let cases: &[Case] = &[
         ("cast", "int", "1", b"x", "v", "22P02"),
         ("range", "smallint", "1", b"70000", "v", "22003"),

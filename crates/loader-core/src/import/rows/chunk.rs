@@ -54,6 +54,11 @@ impl Chunk {
             .flat_map(|(piece, (_, rows))| (0..rows.rows()).map(move |row| RowAt { piece, row }))
     }
 
+    /// Whether a row is in the binary format.
+    pub(super) fn is_binary(&self, at: RowAt) -> bool {
+        self.pieces.get(at.piece).is_some_and(|(_, piece)| piece.is_binary(at.row))
+    }
+
     /// Returns the piece of a row, and the number of its account.
     pub(super) fn piece(&self, at: RowAt) -> Option<(usize, &Piece, usize)> {
         self.pieces.get(at.piece).map(|(account, piece)| (*account, piece, at.row))

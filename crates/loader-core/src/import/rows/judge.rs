@@ -110,22 +110,29 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// Judges the rows of a chunk, none of which is in the table, and puts those in
-    /// that are good. `first` is what COPY said of the first row that it refused, if
-    /// it has been tried.
+    /// Judges rows of a chunk, none of which is in the table, and puts those in
+    /// that are good. `first` is the row that COPY has refused, if it has been tried.
     ///
     /// It ends early when more than `most` have been refused: then some rows are not
     /// in the table, and the transaction must not be committed.
-    pub(super) async fn judge(&self, chunk: &Chunk, first: Option<Refusal>, most: u64) -> Result<Verdict> {
+    pub(super) async fn judge(
+        &self,
+        chunk: &Chunk,
+        rows: &[RowAt],
+        first: Option<Refused>,
+        most: u64,
+    ) -> Result<Verdict> {
         let mut verdict = Verdict::default();
-        let known = first.as_ref().and_then(|first| first.line?.checked_sub(1));
+        let known = first.as_ref().map(|first| first.at);
         let mut sure = Vec::new();
         let mut suspects = Vec::new();
         let useless = self.useless(chunk);
-        for (number, at) in (0_u64..).zip(chunk.all()) {
-            if known == Some(number) {
-                verdict.refused.extend(first.clone().map(|refusal| Refused { at, refusal }));
-            } else if self.is_sure(&chunk.text(at), &useless) {
+        verdict.refused.extend(first);
+        for at in rows.iter().copied() {
+            if known == Some(at) {
+                continue;
+            }
+            if self.is_sure(&chunk.text(at), &useless) {
                 sure.push(at);
             } else {
                 suspects.push(at);

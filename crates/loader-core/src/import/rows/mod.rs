@@ -10,6 +10,7 @@ mod chunk;
 mod judge;
 mod piece;
 mod reading;
+mod refused;
 mod sending;
 mod text_format;
 
@@ -20,12 +21,13 @@ use tokio_postgres::Transaction;
 use self::account::Account;
 pub(crate) use self::account::share;
 use self::chunk::{Chunk, RowAt};
-use self::judge::Judge;
-use self::piece::{Origin, Piece};
+use self::judge::{Judge, Refused};
+use self::piece::{Origin, Piece, Wire};
 use self::reading::Reading;
 pub(super) use self::reading::RowsObject;
-use self::sending::{Sending, statement};
-use super::group::{Assignment, GroupError, Spoiled, sending};
+use self::refused::{Stopped, bad_row, fail, reject_of, spoiled};
+use self::sending::{Sending, binary_statement, statement};
+use super::group::{Assignment, GroupError, sending};
 use super::open::named;
 use crate::database::control_schema::Schema;
 use crate::database::failure::{Refusal, copy_failure, failure, refusal};
@@ -53,9 +55,11 @@ pub(super) struct Lane<'a> {
     chunk: Chunk,
     /// The COPY of the chunk, if it is sent while it is read.
     copy: Option<Sending>,
-    /// How many rows of the chunk have been refused by COPY before: the next ones of
-    /// the object are judged before they are sent.
+    /// Whether rows of the object have been refused in the text format: the next ones
+    /// are judged before they are sent.
     is_dirty: bool,
+    /// Whether rows have been refused in the binary format.
+    binary_is_dirty: bool,
     /// How many rows the run had rejected before this transaction.
     rejected_before: Option<u64>,
 }
@@ -71,6 +75,7 @@ impl<'a> Lane<'a> {
             chunk: Chunk::default(),
             copy: None,
             is_dirty: false,
+            binary_is_dirty: false,
             rejected_before: None,
         }
     }
@@ -94,9 +99,14 @@ impl<'a> Lane<'a> {
             mapping: Arc::clone(&mapping),
             marked: self.work.opener.marked,
             keep_text: self.work.opener.definition.rejects.keep_text,
+            wire: match self.on_reject() {
+                _ if !mapping.goes_in_binary() => Wire::Text,
+                OnReject::Fail => Wire::Binary,
+                OnReject::Keep => Wire::Both,
+            },
         };
         self.accounts.push(Account::new(object, mapping, dialect, header, reason));
-        self.is_dirty = false;
+        (self.is_dirty, self.binary_is_dirty) = (false, false);
         let mut reading = Reading::start(parser, first.as_ref(), origin);
         loop {
             match reading.next().await {
@@ -154,7 +164,8 @@ impl<'a> Lane<'a> {
         }
         // Rows that wait to be judged wait for what comes after them, too; and COPY can't
         // take rows through expressions.
-        let waits = self.is_dirty || self.chunk.rows() > 0 || self.has_expressions();
+        let is_dirty = if self.goes_in_binary() { self.binary_is_dirty } else { self.is_dirty };
+        let waits = is_dirty || self.chunk.rows() > 0 || self.has_expressions();
         if piece.rows() > 0 && (self.copy.is_some() || !waits) {
             self.send(&piece).await?;
         }
@@ -169,11 +180,16 @@ impl<'a> Lane<'a> {
             copy
         } else {
             self.begin().await?;
-            Sending::begin(self.transaction, &statement(&self.staging, &self.columns()))
-                .await
-                .map_err(copying)?
+            let (staging, columns) = (&self.staging, self.columns());
+            let begun = if self.goes_in_binary() {
+                Sending::begin_binary(self.transaction, &binary_statement(staging, &columns)).await
+            } else {
+                Sending::begin(self.transaction, &statement(staging, &columns)).await
+            };
+            begun.map_err(copying)?
         };
-        copy.send(piece.text.clone()).await.map_err(copying)?;
+        let rows = if copy.is_binary() { &piece.binary } else { &piece.text };
+        copy.send(rows.clone()).await.map_err(copying)?;
         self.copy = Some(copy);
         Ok(())
     }
@@ -198,13 +214,11 @@ impl<'a> Lane<'a> {
         }
         if chunk.rows() > 0 {
             if let Some(copy) = copy {
-                if let Some(first) = self.end_copy(copy, &chunk).await? {
-                    self.judge(&chunk, Some(first)).await?;
-                }
+                self.end_copies(copy, &chunk).await?;
             } else {
                 // Its object had bad rows before; or COPY can't take what it holds.
                 self.begin().await?;
-                self.judge(&chunk, None).await?;
+                self.judge(&chunk, &chunk.all().collect::<Vec<_>>(), None).await?;
             }
             self.execute("release savepoint chunk").await?;
         }
@@ -212,36 +226,87 @@ impl<'a> Lane<'a> {
         self.settle()
     }
 
-    /// Ends the COPY of a chunk; returns what the database says if it refuses a row.
-    async fn end_copy(&mut self, copy: Sending, chunk: &Chunk) -> Result<Option<Refusal>, GroupError> {
+    /// Ends the COPY of a chunk, and sends after it what can't go in binary. What is
+    /// refused is judged.
+    async fn end_copies(&mut self, copy: Sending, chunk: &Chunk) -> Result<(), GroupError> {
+        let all: Vec<RowAt> = chunk.all().collect();
+        if !copy.is_binary() {
+            let Some(stopped) = self.end_copy(copy, chunk, &all).await? else { return Ok(()) };
+            self.execute("rollback to savepoint chunk").await?;
+            return self.judge(chunk, &all, stopped.known()).await;
+        }
+        let (sent, loose): (Vec<RowAt>, Vec<RowAt>) = all.iter().partition(|at| chunk.is_binary(**at));
+        if let Some(stopped) = self.end_copy(copy, chunk, &sent).await? {
+            self.execute("rollback to savepoint chunk").await?;
+            return self.judge(chunk, &all, stopped.known()).await;
+        }
+        if loose.is_empty() {
+            return Ok(());
+        }
+        if self.is_dirty {
+            return self.judge(chunk, &loose, None).await;
+        }
+        self.execute("savepoint loose").await?;
+        let stopped = self.copy_loose(chunk, &loose).await?;
+        if stopped.is_some() {
+            self.execute("rollback to savepoint loose").await?;
+        }
+        self.execute("release savepoint loose").await?;
+        match stopped {
+            Some(stopped) => self.judge(chunk, &loose, stopped.known()).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Sends rows with a value that only the database can read.
+    async fn copy_loose(&mut self, chunk: &Chunk, loose: &[RowAt]) -> Result<Option<Stopped>, GroupError> {
+        let copying = |error: tokio_postgres::Error| failure("copying rows", &error);
+        let statement = statement(&self.staging, &self.columns());
+        let mut copy = Sending::begin(self.transaction, &statement).await.map_err(copying)?;
+        for run in chunk.runs(loose) {
+            copy.feed(run).await.map_err(copying)?;
+        }
+        self.end_copy(copy, chunk, loose).await
+    }
+
+    /// Ends a COPY of these rows.
+    async fn end_copy(
+        &mut self,
+        copy: Sending,
+        chunk: &Chunk,
+        rows: &[RowAt],
+    ) -> Result<Option<Stopped>, GroupError> {
         let error = match copy.finish().await {
-            Ok(taken) if taken == chunk.rows() => return Ok(None),
+            Ok(taken) if taken == rows.len() as u64 => return Ok(None),
             Ok(taken) => {
                 return Err(GroupError::Step(Error::new(
                     ErrorName::Internal,
-                    format!("the database took {taken} rows of the {} that were sent", chunk.rows()),
+                    format!("the database took {taken} rows of the {} that were sent", rows.len()),
                 )));
             }
             Err(error) => error,
         };
-        let Some(refused) = refusal(self.work.staging.as_str(), &error) else {
+        let Some(refusal) = refusal(self.work.staging.as_str(), &error) else {
             return Err(sending(failure("copying rows", &error)));
         };
+        let line = refusal.line.and_then(|line| usize::try_from(line).ok()?.checked_sub(1));
+        let at = line.and_then(|at| rows.get(at)).copied();
         if self.on_reject() == OnReject::Fail {
-            let line = refused.line.and_then(|line| usize::try_from(line).ok()?.checked_sub(1));
-            return Err(match line.and_then(|at| chunk.all().nth(at)) {
-                Some(at) => self.refused(chunk, at, refused),
+            return Err(match at {
+                Some(at) => self.refused(chunk, at, refusal),
                 None => sending(copy_failure(self.work.staging.as_str(), "", &error)),
             });
         }
-        self.execute("rollback to savepoint chunk").await?;
-        self.is_dirty = true;
-        Ok(Some(refused))
+        Ok(Some(Stopped { at, refusal }))
     }
 
-    /// Judges the rows of a chunk one by one where that is needed.
-    async fn judge(&mut self, chunk: &Chunk, first: Option<Refusal>) -> Result<(), GroupError> {
-        self.is_dirty = true;
+    /// Judges rows of a chunk one by one where that is needed.
+    async fn judge(
+        &mut self,
+        chunk: &Chunk,
+        rows: &[RowAt],
+        first: Option<Refused>,
+    ) -> Result<(), GroupError> {
         let limits = self.limits();
         let is_kept = self.on_reject() == OnReject::Keep;
         let only = chunk.only_account().and_then(|number| self.accounts.get(number));
@@ -254,12 +319,15 @@ impl<'a> Lane<'a> {
         let mapping = Arc::clone(&last.mapping);
         let marks = self.marks();
         let judge = Judge::new(self.transaction, &self.staging, &self.work.staging, &mapping, &marks).await?;
-        let verdict = judge.judge(chunk, first, most).await.map_err(sending)?;
+        let verdict = judge.judge(chunk, rows, first, most).await.map_err(sending)?;
         if let (false, Some(first)) = (is_kept, verdict.refused.first()) {
             return Err(self.refused(chunk, first.at, first.refusal.clone()));
         }
         let keep_text = self.work.opener.definition.rejects.keep_text;
-        let is_clean = verdict.refused.is_empty();
+        let was_sent = |refused: &Refused| chunk.is_binary(refused.at);
+        // One bad row in a million: what follows goes as fast as before.
+        self.binary_is_dirty = verdict.refused.iter().any(was_sent);
+        self.is_dirty = !verdict.refused.is_empty();
         for refused in verdict.refused {
             let Some((account, reject)) = reject_of(chunk, refused.at, refused.refusal, keep_text) else {
                 return Err(GroupError::Step(Error::new(
@@ -278,8 +346,6 @@ impl<'a> Lane<'a> {
                 "rows were left unjudged, and no limit was reached",
             )));
         }
-        // One bad row in a million: what follows goes as fast as before.
-        self.is_dirty = !is_clean;
         Ok(())
     }
 
@@ -368,6 +434,10 @@ impl<'a> Lane<'a> {
         marks.map(|(name, sql_type)| (Identifier::of_static(name), *sql_type)).collect()
     }
 
+    fn goes_in_binary(&self) -> bool {
+        self.accounts.last().is_some_and(|account| account.mapping.goes_in_binary())
+    }
+
     fn has_expressions(&self) -> bool {
         self.accounts.last().is_some_and(|account| account.mapping.has_expressions())
     }
@@ -394,46 +464,5 @@ fn has_same_columns(one: &Mapping, other: &Mapping) -> bool {
         |mapping: &Mapping| -> Vec<_> { mapping.carried().map(|column| column.name.clone()).collect() };
     one.columns.iter().map(|column| &column.name).eq(other.columns.iter().map(|column| &column.name))
         && names(one) == names(other)
-}
-
-/// Makes a reject of a row of a chunk, with the number of its account.
-fn reject_of(
-    chunk: &Chunk,
-    at: RowAt,
-    refused: Refusal,
-    keep_text: bool,
-) -> Option<(usize, rejects::Reject)> {
-    let (account, piece, row) = chunk.piece(at)?;
-    let reject = rejects::Reject {
-        column: refused.column,
-        constraint: refused.constraint,
-        sqlstate: Some(refused.sqlstate),
-        reason: refused.reason,
-        ..piece.reject(row, keep_text)
-    };
-    Some((account, reject))
-}
-
-fn bad_row(reject: &rejects::Reject, ends: u64, key: &str) -> Error {
-    let mut error = Error::new(ErrorName::BadRow, reject.reason.clone()).at(Place {
-        key: key.to_owned(),
-        line: Some(ends),
-        column: reject.column.clone(),
-    });
-    error.sqlstate.clone_from(&reject.sqlstate);
-    error
-}
-
-fn spoiled(error: Error, rejected: u64, rejects: Vec<rejects::Reject>) -> GroupError {
-    GroupError::Object(Box::new(Spoiled { error, rejected, rejects }))
-}
-
-/// Fails an object of which too many rows were rejected; `what` says it where it is
-/// not the object's own limit.
-fn fail(account: &mut Account, what: Option<&str>, limits: &RejectLimits) -> GroupError {
-    let error = match what {
-        Some(what) => account.error(what),
-        None => account.exceeded(limits).unwrap_or_else(|| account.error("too many rows were rejected")),
-    };
-    spoiled(error, account.rejected, account.first())
+        && one.goes_in_binary() == other.goes_in_binary()
 }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::MARKS;
 use super::text_format::push_value;
 use crate::database::rejects::{MAX_TEXT_BYTES, Reject, kept_text};
 use crate::definition::drift::Metadata;
 use crate::record::mapping::{From, Mapping};
 use crate::record::parsed::{Parsed, Text, Written};
 use crate::values::Converted;
+use crate::values::binary::{begin_row, write_bytes, write_null};
 
 /// Bytes of rows, or of their texts, at which a piece is full.
 const FULL_BYTES: usize = 256 * 1024;
@@ -31,13 +33,27 @@ pub(super) struct Origin {
     pub(super) marked: bool,
     /// Whether the texts of rejected rows are kept.
     pub(super) keep_text: bool,
+    pub(super) wire: Wire,
+}
+
+/// How rows are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wire {
+    /// In the text format of COPY.
+    Text,
+    /// In the binary format, but for those with a value that only Postgres can read.
+    Binary,
+    /// The same, and all rows in the text format beside it, in which they are judged.
+    Both,
 }
 
 /// Where a row is, in its object and in its piece.
 #[derive(Debug, Clone, Copy)]
 struct Row {
-    /// Where its text ends, the newline counted.
+    /// Where its text ends, the newline counted. It may have none.
     end: usize,
+    /// Whether it is among the rows in the binary format.
+    binary: bool,
     /// Where its record ends among the records as they stand in the object.
     raw_end: usize,
     cut: bool,
@@ -49,8 +65,10 @@ struct Row {
 /// Rows, ready to be sent, and records that can't be.
 #[derive(Default)]
 pub(super) struct Piece {
-    /// The rows in the text format of COPY.
+    /// Rows in the text format of COPY: those that are not in binary, or all.
     pub(super) text: Bytes,
+    /// Rows in the binary format.
+    pub(super) binary: Bytes,
     rows: Vec<Row>,
     /// The records as they stand in the object, each cut to what is kept.
     raw: String,
@@ -75,7 +93,7 @@ impl Piece {
 
     /// Returns how much memory it takes, about.
     pub(super) fn bytes(&self) -> usize {
-        self.text.len() + self.raw.len() + self.refused_bytes
+        self.text.len() + self.binary.len() + self.raw.len() + self.refused_bytes
     }
 
     /// Returns a row as it is sent, its newline counted.
@@ -90,6 +108,11 @@ impl Piece {
             None => 0,
         };
         Some(self.text.slice(start..self.rows.get(last)?.end))
+    }
+
+    /// Whether a row is among those in the binary format.
+    pub(super) fn is_binary(&self, at: usize) -> bool {
+        self.rows.get(at).is_some_and(|row| row.binary)
     }
 
     /// Returns the line on which a row's record ends.
@@ -117,17 +140,24 @@ pub(super) struct PieceMaker {
     origin: Origin,
     piece: Piece,
     text: String,
+    binary: Vec<u8>,
     scratch: String,
 }
 
 impl PieceMaker {
     pub(super) fn new(origin: Origin) -> Self {
-        Self { origin, piece: Piece::default(), text: String::new(), scratch: String::new() }
+        Self {
+            origin,
+            piece: Piece::default(),
+            text: String::new(),
+            binary: Vec::new(),
+            scratch: String::new(),
+        }
     }
 
     /// Whether the piece is to be taken now.
     pub(super) fn is_full(&self) -> bool {
-        self.text.len() >= FULL_BYTES
+        self.text.len().max(self.binary.len()) >= FULL_BYTES
             || self.piece.raw.len() + self.piece.refused_bytes >= FULL_BYTES
             || self.piece.records() >= FULL_RECORDS
     }
@@ -138,6 +168,9 @@ impl PieceMaker {
         self.text.reserve(text.len());
         let mut piece = std::mem::take(&mut self.piece);
         piece.text = Bytes::from(text);
+        let binary = std::mem::take(&mut self.binary);
+        self.binary.reserve(binary.len());
+        piece.binary = Bytes::from(binary);
         self.piece.rows.reserve(piece.rows.len());
         self.piece.raw.reserve(piece.raw.len());
         piece
@@ -150,6 +183,31 @@ impl PieceMaker {
             self.refuse(record, None, fault.sqlstate(), fault.reason());
             return;
         }
+        let is_binary = self.origin.wire != Wire::Text && self.write_binary(record).is_some();
+        let has_text = !is_binary || self.origin.wire == Wire::Both;
+        if has_text && !self.write_text(record) {
+            return;
+        }
+        let mut cut = false;
+        if self.origin.keep_text {
+            let (raw, is_cut) = record.raw();
+            let kept = raw.get(..raw.floor_char_boundary(MAX_TEXT_BYTES)).unwrap_or_default();
+            cut = is_cut || kept.len() < raw.len();
+            self.piece.raw.push_str(kept);
+        }
+        self.piece.rows.push(Row {
+            end: self.text.len(),
+            binary: is_binary,
+            raw_end: self.piece.raw.len(),
+            cut,
+            line: record.line(),
+            last_line: record.last_line(),
+            number: record.number(),
+        });
+    }
+
+    /// Writes a record as a row in the text format. Returns false if it is refused.
+    fn write_text(&mut self, record: &Parsed) -> bool {
         let start = self.text.len();
         let mapping = Arc::clone(&self.origin.mapping);
         for (at, column) in mapping.carried().enumerate() {
@@ -166,7 +224,7 @@ impl PieceMaker {
                         Converted::Refused { sqlstate, reason } => {
                             self.text.truncate(start);
                             self.refuse(record, Some(column.name.as_str()), sqlstate, reason);
-                            return;
+                            return false;
                         }
                     }
                 }
@@ -183,21 +241,18 @@ impl PieceMaker {
             self.push_metadata(Metadata::Line, record);
         }
         self.text.push('\n');
-        let mut cut = false;
-        if self.origin.keep_text {
-            let (raw, is_cut) = record.raw();
-            let kept = raw.get(..raw.floor_char_boundary(MAX_TEXT_BYTES)).unwrap_or_default();
-            cut = is_cut || kept.len() < raw.len();
-            self.piece.raw.push_str(kept);
+        true
+    }
+
+    /// Writes a record as a row in the binary format, if that is certain for each of its
+    /// values.
+    fn write_binary(&mut self, record: &Parsed) -> Option<()> {
+        let start = self.binary.len();
+        let written = write_row(&self.origin, record, &mut self.scratch, &mut self.binary);
+        if written.is_none() {
+            self.binary.truncate(start);
         }
-        self.piece.rows.push(Row {
-            end: self.text.len(),
-            raw_end: self.piece.raw.len(),
-            cut,
-            line: record.line(),
-            last_line: record.last_line(),
-            number: record.number(),
-        });
+        written
     }
 
     fn push_metadata(&mut self, metadata: Metadata, record: &Parsed) {
@@ -230,4 +285,41 @@ impl PieceMaker {
             cut: keep && (cut || is_cut),
         });
     }
+}
+
+/// Writes the values of a row in binary, as far as they are certain.
+fn write_row(origin: &Origin, record: &Parsed, scratch: &mut String, out: &mut Vec<u8>) -> Option<()> {
+    let Origin { mapping, marked, .. } = origin;
+    let width = mapping.columns.len() + if *marked { MARKS.len() } else { 0 };
+    begin_row(i16::try_from(width).ok()?, out);
+    for column in &mapping.columns {
+        let form = column.binary?;
+        let is_written = match &column.from {
+            From::Field(field) => {
+                let text = record.field(*field).unwrap_or(Text { value: "", written: Written::Absent });
+                scratch.clear();
+                match column.conversion.apply(text, scratch) {
+                    Converted::Null => write_null(out),
+                    Converted::Value(value) => form.write(value, out),
+                    Converted::Refused { .. } => false,
+                }
+            }
+            From::Metadata(metadata) => match metadata {
+                Metadata::Object => form.write(&origin.key, out),
+                Metadata::Etag => form.write(&origin.etag, out),
+                Metadata::RunId => form.write(&origin.run_id, out),
+                Metadata::Line => form.write(&record.line().to_string(), out),
+                Metadata::LoadedAt => false,
+            },
+            From::Constant(None) => write_null(out),
+            From::Constant(Some(value)) => form.write(value, out),
+            From::Sql => false,
+        };
+        is_written.then_some(())?;
+    }
+    if *marked {
+        let line = i64::try_from(record.line()).ok()?;
+        (write_bytes(origin.key.as_bytes(), out) && write_bytes(&line.to_be_bytes(), out)).then_some(())?;
+    }
+    Some(())
 }

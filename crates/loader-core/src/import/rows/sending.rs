@@ -1,4 +1,4 @@
-//! A COPY of rows in its text format.
+//! A COPY of rows, in its text format or in the binary one.
 
 use std::pin::Pin;
 
@@ -7,10 +7,12 @@ use futures_util::SinkExt;
 use tokio_postgres::{CopyInSink, Transaction};
 
 use crate::identifier::{Identifier, QualifiedName};
+use crate::values::binary::{HEADER, TRAILER};
 
 /// A COPY that is under way.
 pub(super) struct Sending {
     sink: Pin<Box<CopyInSink<Bytes>>>,
+    binary: bool,
 }
 
 impl Sending {
@@ -18,7 +20,20 @@ impl Sending {
         transaction: &Transaction<'_>,
         statement: &str,
     ) -> Result<Self, tokio_postgres::Error> {
-        Ok(Self { sink: Box::pin(transaction.copy_in(statement).await?) })
+        Ok(Self { sink: Box::pin(transaction.copy_in(statement).await?), binary: false })
+    }
+
+    pub(super) async fn begin_binary(
+        transaction: &Transaction<'_>,
+        statement: &str,
+    ) -> Result<Self, tokio_postgres::Error> {
+        let mut sending = Self { binary: true, ..Self::begin(transaction, statement).await? };
+        sending.feed(Bytes::from_static(HEADER)).await?;
+        Ok(sending)
+    }
+
+    pub(super) const fn is_binary(&self) -> bool {
+        self.binary
     }
 
     /// Sends rows at once: the database ends what waits too long for rows, and a COPY
@@ -37,12 +52,23 @@ impl Sending {
 
     /// Ends the COPY and returns how many rows the database took.
     pub(super) async fn finish(mut self) -> Result<u64, tokio_postgres::Error> {
+        if self.binary {
+            self.feed(Bytes::from_static(TRAILER)).await?;
+        }
         self.sink.as_mut().finish().await
     }
 }
 
-/// Writes the statement.
+/// Writes the statement of a COPY in the text format.
 pub(super) fn statement(staging: &QualifiedName, columns: &[Identifier]) -> String {
-    let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
-    format!("copy {staging} ({}) from stdin with (format text, encoding 'UTF8')", columns.join(", "))
+    format!("copy {staging} ({}) from stdin with (format text, encoding 'UTF8')", list(columns))
+}
+
+/// Writes the statement of a COPY in the binary format.
+pub(super) fn binary_statement(staging: &QualifiedName, columns: &[Identifier]) -> String {
+    format!("copy {staging} ({}) from stdin with (format binary)", list(columns))
+}
+
+fn list(columns: &[Identifier]) -> String {
+    columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

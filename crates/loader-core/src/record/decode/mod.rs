@@ -36,6 +36,12 @@ const MULTIBYTE: &[(&str, &str)] = &[
     ("BIG5", "Big5"),
 ];
 
+/// Whether an encoding of `PostgreSQL` is decoded here as the database does: by its own
+/// tables. Those of the WHATWG for encodings of several bytes have other characters too.
+pub(crate) fn is_decoded_alike(name: &str) -> bool {
+    encoding::known(name).is_some_and(|name| name == "UTF8" || TABLES.iter().any(|(table, _)| *table == name))
+}
+
 /// Decodes a text in chunks of any size.
 pub(super) struct Decoder {
     kind: Kind,

@@ -108,12 +108,13 @@ fn other_formats_are_refused_within_gzip_too() {
 fn wide_text_is_unpacked_with_its_mark_for_who_can_read_it() {
     let text = b"\xff\xfea\x00,\x00";
     assert!(refusal(text).contains("UTF-16"));
+    let written = Written { encoding: Some("UTF-16LE".to_owned()), ..Written::default() };
     for stored in [text.to_vec(), zip(text)] {
-        let unpacked = run(unpack_wide(stream_of(vec![Bytes::from(stored)]))).unwrap();
+        let unpacked = run(unpack_written(stream_of(vec![Bytes::from(stored)]), &written)).unwrap();
         let parts: Vec<Bytes> = run(unpacked.body.try_collect()).unwrap();
         assert_eq!(parts.concat(), text);
     }
-    assert!(run(unpack_wide(stream_of(vec![Bytes::from(&b"PK\x03\x04"[..])]))).is_err());
+    assert!(run(unpack_written(stream_of(vec![Bytes::from(&b"PK\x03\x04"[..])]), &written)).is_err());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the definition says together with what is found, and what is doubted.
 
-use super::super::{Sniffed, sniff};
+use super::super::{SAMPLE_BYTES, Sniffed, sniff, sniff_inferred};
 use crate::definition::dialect::{Dialect, Written};
 use crate::record::parser::parse;
 
@@ -105,4 +105,58 @@ fn what_is_known_of_columns_does_not_change_what_is_plain() {
             assert_eq!(found(object, &Written::auto(), columns), without, "{columns:?}");
         }
     }
+}
+
+#[test]
+fn columns_with_one_name_or_none_do_not_change_what_is_plain() {
+    let object = "day;n;;\n2024-01-01;1;;\n2024-01-02;2;;\n";
+    let without = found(object, &Written::auto(), &[]);
+    assert_eq!(found(object, &Written::auto(), &["day", "n", "", ""]), without);
+}
+
+#[test]
+fn the_same_is_found_however_much_is_at_hand() {
+    let mut object = "id,name\n".to_owned();
+    while object.len() < SAMPLE_BYTES {
+        object.push_str("1,Anna\n");
+    }
+    let there = object.len();
+    // What comes after would say otherwise.
+    object.push_str(&"2,\"caf\u{e9}\n".repeat(20_000));
+    let beginning = sniff(&object.as_bytes()[..there], false, &Written::auto(), &[]).unwrap();
+    for end in [there + 1, there + 77, object.len()] {
+        let sample = &object.as_bytes()[..end];
+        assert_eq!(sniff(sample, false, &Written::auto(), &[]).unwrap(), beginning);
+        assert_eq!(sniff(sample, true, &Written::auto(), &[]).unwrap(), beginning);
+    }
+}
+
+#[test]
+fn an_object_that_inferred_columns_read_otherwise_is_refused() {
+    let inferred =
+        |object: &str, columns: &[&str]| sniff_inferred(object.as_bytes(), true, &Written::auto(), columns);
+    // A value has the names of two of the columns.
+    let object = "key,word,n\na,b,1\nname,city,2\nc,d,3\n";
+    let error = inferred(object, &["name", "city", "n"]).unwrap_err();
+    assert!(error.message.contains("a header; now that they are known"), "{error}");
+    assert_eq!(inferred(object, &["key", "word", "n"]).unwrap().dialect.skip_lines, 0);
+    // A header of nothing but names of columns is one, whatever it was taken for before.
+    let texts = "2024,2025\nx,1\ny,2\n";
+    assert_eq!(found(texts, &Written::auto(), &[]).dialect.header_rows, 0);
+    assert_eq!(inferred(texts, &["2024", "2025"]).unwrap().dialect.header_rows, 1);
+}
+
+#[test]
+fn records_before_the_names_of_the_columns_are_doubted() {
+    let object = "a,b,1\nc,d,2\nname,city,n\ne,f,3\ng,h,4\n";
+    let sniffed = found(object, &Written::auto(), &["name", "city", "n"]);
+    assert_eq!((sniffed.dialect.skip_lines, sniffed.doubts.len()), (2, 1), "{sniffed:?}");
+}
+
+#[test]
+fn lines_of_json_are_read_where_one_name_is_written() {
+    let object = "{\"a\":0,\"b\":\"x|y\"}\n[not json]\n{\"a\":1}\n";
+    assert!(sniff(object.as_bytes(), true, &Written::auto(), &["line"]).is_err());
+    let sniffed = found(object, &named(&["line"]), &[]);
+    assert_eq!(read(object, &sniffed.dialect).1, ["{\"a\":0,\"b\":\"x|y\"}", "[not json]", "{\"a\":1}"]);
 }

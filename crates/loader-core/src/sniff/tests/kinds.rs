@@ -155,6 +155,82 @@ fn a_header_that_lacks_the_delimiter_that_ends_every_record_is_refused() {
 }
 
 #[test]
+fn a_header_without_the_last_delimiter_is_taken_with_a_doubt_where_its_names_fit() {
+    let object = "day,item,price,place,note\n2024-01-01,a,1.5,x,y,\n2024-01-02,b,2.5,x,z,\n";
+    let sniffed = auto(object.as_bytes());
+    assert!(sniffed.dialect.trailing_delimiter && sniffed.dialect.header_rows == 1, "{sniffed:?}");
+    assert_eq!(sniffed.doubts.len(), 1, "{sniffed:?}");
+    // One name fewer, and the price is a text.
+    let lost = object.replace("day,item", "dayitem").replace(",y,", ",").replace(",z,", ",");
+    assert!(sniff(lost.as_bytes(), true, &Written::auto(), &[]).is_err());
+}
+
+#[test]
+fn more_lines_of_keys_and_values_than_records_stand_before_the_header() {
+    let report = "Vendor\tTest\nFrom\t06/02/2024\nTo\t06/29/2024\nBy\tx\n";
+    for end in ["", "\t"] {
+        let body = format!(
+            "day\tid\tcount\tplace\tnote\n06/19/2024\ta\t1\tx\ty{end}\n06/14/2024\tb\t2\tx\tz{end}\n"
+        );
+        let sniffed = auto(format!("{report}{body}").as_bytes());
+        assert_eq!((sniffed.dialect.skip_lines, sniffed.dialect.header_rows), (4, 1), "{sniffed:?}");
+        assert_eq!(sniffed.dialect.trailing_delimiter, !end.is_empty());
+    }
+}
+
+#[test]
+fn quotes_that_are_values_are_told_by_one_that_is_not_closed() {
+    let record = |n: usize| match n % 7 {
+        3 => format!("{n}\t\"The_Best\"_of_{n}\n"),
+        5 => format!("{n}\t\"Whole\"\n"),
+        _ => format!("{n}\tplain_{n}\n"),
+    };
+    let records: String = (0..7_000).map(record).collect();
+    // It stands beyond what every candidate reads.
+    let object = format!("id\ttitle\n{records}7000\t\"Hg\n7001\tplain\n");
+    assert!(object.len() > 64 * 1024 && object.len() < super::super::SAMPLE_BYTES);
+    let sniffed = auto(object.as_bytes());
+    assert_eq!((sniffed.dialect.quote, sniffed.doubts.len()), (None, 1), "{sniffed:?}");
+    assert_eq!(rows(object.as_bytes(), &sniffed.dialect).len(), 7_002);
+    // Where quotes wrap values, one that is not closed is a bad record.
+    let wrapped_record = |n: usize| format!("{n}\t\"The {n}th\"\n");
+    let wrapped: String = (0..3_000).map(wrapped_record).collect();
+    let sniffed = auto(format!("id\ttitle\n{wrapped}3000\t\"Hg\n3001\tplain\n").as_bytes());
+    assert_eq!(sniffed.dialect.quote, Some('"'), "{sniffed:?}");
+}
+
+#[test]
+fn blanks_may_stand_between_a_quote_and_a_delimiter() {
+    let written = Written { quoting: Some(Quoting::Whole), ..Written::auto() };
+    for object in ["a,b\n\"onions\"  ,\",\"\n", "a,b\n\"onions\",   \",\"\n"] {
+        let sniffed = sniff(object.as_bytes(), true, &written, &[]).unwrap();
+        assert_eq!(rows(object.as_bytes(), &sniffed.dialect), [["onions", ","]], "{object}: {sniffed:?}");
+    }
+}
+
+#[test]
+fn a_header_with_a_delimiter_too_many_is_refused() {
+    let object = "id,,name,day\n1,a,2024-01-01\n2,b,2024-01-02\n";
+    let error = sniff(object.as_bytes(), true, &Written::auto(), &[]).unwrap_err();
+    assert!(error.message.contains("`names`"), "{error}");
+    let names = ["id", "name", "day"].map(str::to_owned).to_vec();
+    let written = Written { names: Some(names), ..Written::auto() };
+    let sniffed = sniff(object.as_bytes(), true, &written, &[]).unwrap();
+    assert_eq!(rows(object.as_bytes(), &sniffed.dialect)[0], ["1", "a", "2024-01-01"], "{sniffed:?}");
+}
+
+#[test]
+fn a_header_with_another_delimiter_than_the_records_names_their_fields() {
+    for header in ["id day \"full name\" url", "id;day;full name;url"] {
+        let object = format!("{header}\n1,2024-01-01,a,http://a.b\n2,2024-01-02,b,http://a.c\n");
+        let sniffed = auto(object.as_bytes());
+        let (names, records) = parse(object.as_bytes(), &sniffed.dialect);
+        assert_eq!(names.unwrap(), ["id", "day", "full name", "url"], "{sniffed:?}");
+        assert_eq!((records.len(), sniffed.doubts.is_empty()), (2, false), "{sniffed:?}");
+    }
+}
+
+#[test]
 fn records_that_are_all_shorter_than_the_header_are_padded_and_doubted() {
     let sniffed = auto(b"a;b;c;d\n1;2;3\n4;5;6\n7;8;9\n");
     assert_eq!((sniffed.dialect.ragged, sniffed.doubts.len()), (Ragged::Pad, 1));

@@ -1,3 +1,4 @@
+mod hostile;
 mod kept;
 mod kinds;
 mod round_trip;

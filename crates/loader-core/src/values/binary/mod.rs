@@ -84,11 +84,11 @@ impl BinaryForm {
         Some(Self { form, any_character: column.base.any_character })
     }
 
-    /// Whether the database saves work by the binary form. It saves none on texts: those
-    /// are copied in both, and the text format is the shorter one.
+    /// Whether the value is copied as it is in both forms, and the database does not read
+    /// its text.
     #[must_use]
-    pub fn saves_work(self) -> bool {
-        !matches!(self.form, Form::Text | Form::Json | Form::Jsonb)
+    pub fn is_text(self) -> bool {
+        matches!(self.form, Form::Text | Form::Json | Form::Jsonb)
     }
 
     /// Appends a value, its length before it. Returns false, and appends nothing, where
@@ -149,9 +149,31 @@ impl BinaryForm {
     }
 }
 
-/// Appends NULL.
-pub fn write_null(out: &mut Vec<u8>) {
+/// Whether the database has less work with rows of these values in binary than as text.
+/// It has less with what it would read, and a little more with each text, which the text
+/// format carries in fewer steps (measured: [docs/PERFORMANCE.md]).
+///
+/// [docs/PERFORMANCE.md]: ../../../../../docs/PERFORMANCE.md
+#[must_use]
+pub fn saves_work(forms: &[BinaryForm]) -> bool {
+    let texts = forms.iter().filter(|form| form.is_text()).count();
+    let others = forms.len() - texts;
+    others * 2 > texts
+}
+
+/// Appends NULL. Returns true, as what writes a value does.
+pub fn write_null(out: &mut Vec<u8>) -> bool {
     out.extend_from_slice(&(-1_i32).to_be_bytes());
+    true
+}
+
+/// Appends a value that is in its binary form already. Returns false, and appends
+/// nothing, where it is longer than a value can be.
+pub fn write_bytes(value: &[u8], out: &mut Vec<u8>) -> bool {
+    let Ok(length) = i32::try_from(value.len()) else { return false };
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(value);
+    true
 }
 
 /// Begins a row of so many columns.

@@ -20,9 +20,8 @@ fn write_network(text: &str, is_cidr: bool, out: &mut Vec<u8>) -> bool {
     let Ok(address) = address.parse::<IpAddr>() else { return false };
     let (family, most) = if address.is_ipv4() { (INET, 32) } else { (INET6, 128) };
     // The parser would take a sign, and zeros in front.
-    let is_plain = |bits: &str| {
-        bits == "0" || !bits.starts_with('0') && bits.bytes().all(|byte| byte.is_ascii_digit())
-    };
+    let is_plain =
+        |bits: &str| bits == "0" || !bits.starts_with('0') && bits.bytes().all(|byte| byte.is_ascii_digit());
     let bits = match bits {
         None => Some(most),
         Some(bits) if is_plain(bits) => bits.parse::<u8>().ok().filter(|bits| *bits <= most),
