@@ -86,6 +86,14 @@ impl Conversion {
         self
     }
 
+    /// Whether only the empty text means anything else than itself, as in most columns.
+    fn is_plain(&self) -> bool {
+        matches!(self.rule, Rule::AsItIs)
+            && !self.trim
+            && self.nulls.is_empty()
+            && matches!(self.plain_nulls.as_slice(), [empty] if empty.is_empty())
+    }
+
     /// Converts a text. What has to be written anew is written into `out`, whatever that
     /// held before.
     pub fn apply<'a>(&self, text: Text<'a>, out: &'a mut String) -> Converted<'a> {
@@ -94,6 +102,10 @@ impl Conversion {
             Written::Plain => true,
             Written::Quoted => false,
         };
+        if self.is_plain() {
+            let is_null = text.value.is_empty() && (unquoted || self.forced);
+            return if is_null { Converted::Null } else { Converted::Value(text.value) };
+        }
         let value = if self.trim { text.value.trim_matches(is_blank) } else { text.value };
         let means_null = |nulls: &[String]| nulls.iter().any(|null| null == value || null == text.value);
         if (unquoted || self.forced) && means_null(&self.plain_nulls) || means_null(&self.nulls) {
