@@ -36,6 +36,8 @@ pub struct Conversion {
     forced: bool,
     trim: bool,
     rule: Rule,
+    /// Whether only the empty text means anything else than itself, as in most columns.
+    is_plain: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -83,15 +85,11 @@ impl Conversion {
         self.forced = !is_text;
         self.trim = values.trim.unwrap_or_default();
         self.nulls = values.null.as_ref().map(OneOrMany::to_vec).unwrap_or_default();
-        self
-    }
-
-    /// Whether only the empty text means anything else than itself, as in most columns.
-    fn is_plain(&self) -> bool {
-        matches!(self.rule, Rule::AsItIs)
+        self.is_plain = matches!(self.rule, Rule::AsItIs)
             && !self.trim
             && self.nulls.is_empty()
-            && matches!(self.plain_nulls.as_slice(), [empty] if empty.is_empty())
+            && matches!(self.plain_nulls.as_slice(), [empty] if empty.is_empty());
+        self
     }
 
     /// Converts a text. What has to be written anew is written into `out`, whatever that
@@ -102,7 +100,7 @@ impl Conversion {
             Written::Plain => true,
             Written::Quoted => false,
         };
-        if self.is_plain() {
+        if self.is_plain {
             let is_null = text.value.is_empty() && (unquoted || self.forced);
             return if is_null { Converted::Null } else { Converted::Value(text.value) };
         }
