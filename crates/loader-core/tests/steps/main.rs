@@ -20,6 +20,7 @@ mod merged_rows;
 mod refusals;
 mod rejects;
 mod replays;
+mod unreadable;
 mod versions;
 mod whole_run;
 mod world;

@@ -23,7 +23,7 @@ async fn planned(world: &World, run_id: &str, definition: &Value) -> Plan {
     world.plan(run_id).await.unwrap()
 }
 
-async fn rejected(world: &World) -> Vec<String> {
+pub(crate) async fn rejected(world: &World) -> Vec<String> {
     world
         .rows(
             "select key, line, record_number, column_name, sqlstate, row_text
@@ -114,26 +114,13 @@ async fn each_cause_costs_its_row_and_no_other() {
     world.end().await;
 }
 
-#[tokio::test]
-async fn a_quote_that_does_not_end_costs_its_record_and_not_the_rest_of_the_object() {
-    let world = World::new().await;
-    let rows: String =
-        (1..=50).map(|id| if id == 20 { "20,\"open\n".to_owned() } else { format!("{id},x\n") }).collect();
-    world.source.put("t/a.csv", format!("id,name\n{rows}"));
-    let plan = planned(&world, "r1", &keeping(&id_and_name())).await;
-    world.import_all(&plan).await;
-    assert_eq!(rejected(&world).await, ["(t/a.csv,21,20,,22P04,\"20,\"\"open\")"]);
-    assert_eq!(world.publish(&plan).await.unwrap().rows, 49);
-    world.end().await;
-}
-
 /// Limits of one object and of the run, as a definition has them.
 fn limited(limits: &Value) -> Value {
     json!({"columns": id_and_name(), "on_reject": "keep", "reject_limits": limits})
 }
 
 /// An object of so many records, of which every `bad`th is bad.
-fn object(records: usize, bad: usize) -> String {
+pub(crate) fn object(records: usize, bad: usize) -> String {
     let mut text = "id,name\n".to_owned();
     for number in 1..=records {
         if number % bad == 0 {
@@ -315,29 +302,6 @@ async fn long_texts_are_cut_and_say_so() {
 }
 
 #[tokio::test]
-async fn an_object_that_breaks_off_is_not_loaded_in_part() {
-    let world = World::new().await;
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    std::io::Write::write_all(&mut encoder, object(100_000, 1_000).as_bytes()).unwrap();
-    let mut gzip = encoder.finish().unwrap();
-    gzip.truncate(gzip.len() / 2);
-    world.source.put("t/cut.csv.gz", gzip);
-    world.source.put("t/page.csv", "<!DOCTYPE html>\n<html><body>503, try later</body></html>\n");
-    world.put_three();
-    let plan = planned(&world, "r1", &keeping(&id_and_name())).await;
-    world.import_all(&plan).await;
-    assert_eq!(
-        world.rows("select key, error_name from loader.object where state = 'failed' order by key").await,
-        ["(t/cut.csv.gz,Loader.UnsupportedFormat)", "(t/page.csv,Loader.HeaderMismatch)"]
-    );
-    let kept = world.one("select count(*) from loader.rejected_row where key = 't/cut.csv.gz'").await;
-    assert!((20..60).contains(&kept.parse::<u32>().unwrap()), "{kept}");
-    let staging = world.one("select staging_table from loader.run").await;
-    assert_eq!(world.one(&format!("select count(*) from dataimport.\"{staging}\"")).await, "5");
-    world.end().await;
-}
-
-#[tokio::test]
 async fn a_retry_after_half_of_the_rejects_keeps_each_once() {
     let world = World::new().await;
     let text = object(60_000, 50);
@@ -442,31 +406,6 @@ async fn a_sniffed_object_says_in_the_ledger_how_it_was_read() {
     );
     let reason = world.one("select reason from loader.object").await;
     assert!(reason.contains("; found: "), "{reason}");
-    world.end().await;
-}
-
-#[tokio::test]
-async fn rows_that_never_end_cost_one_row_and_little_memory() {
-    let world = World::new().await;
-    // `cargo x measure rejects` has one of 2 GB: that takes a minute without optimization.
-    world.source.put_repeated("t/line.csv", "id,name\n1,one\n2,", vec![b'x'; 1 << 20], 200);
-    let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    std::io::Write::write_all(&mut bomb, b"id,name\n1,one\n").unwrap();
-    let zeros = vec![0; 1 << 20];
-    for _ in 0..100 {
-        std::io::Write::write_all(&mut bomb, &zeros).unwrap();
-    }
-    world.source.put("t/bomb.csv", bomb.finish().unwrap());
-    let plan = planned(&world, "r1", &keeping(&id_and_name())).await;
-    world.import_all(&plan).await;
-    assert_eq!(
-        world.rows("select key, line, sqlstate, length(row_text) <= 8192, row_cut from loader.rejected_row order by key").await,
-        ["(t/bomb.csv,3,54000,t,t)", "(t/line.csv,3,54000,t,t)"]
-    );
-    assert_eq!(
-        world.rows("select key, rows, rejects from loader.object order by key").await,
-        ["(t/bomb.csv,1,1)", "(t/line.csv,1,1)"]
-    );
     world.end().await;
 }
 
