@@ -308,18 +308,15 @@ async fn main() -> anyhow::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     println!("{}", listener.local_addr()?.port());
     let server = Builder::new(TokioExecutor::new());
-    let mut input = tokio::io::stdin();
-    let mut nothing = [0];
+    std::thread::spawn(|| {
+        // Whoever started this has ended.
+        std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).ok();
+        std::process::exit(0);
+    });
     loop {
-        tokio::select! {
-            accepted = listener.accept() => {
-                let Ok((socket, _)) = accepted else { continue };
-                socket.set_nodelay(true).ok();
-                let connection = server.serve_connection(TokioIo::new(socket), service.clone()).into_owned();
-                tokio::spawn(connection);
-            }
-            // Whoever started this has ended.
-            read = input.read(&mut nothing) => if !matches!(read, Ok(1..)) { return Ok(()) },
-        }
+        let Ok((socket, _)) = listener.accept().await else { continue };
+        socket.set_nodelay(true).ok();
+        let connection = server.serve_connection(TokioIo::new(socket), service.clone()).into_owned();
+        tokio::spawn(connection);
     }
 }

@@ -18,7 +18,7 @@ const WRAPPER: &str = "crates/xtask/assets/bench/measured.py";
 /// What is run: a program, its arguments, and what it finds in its environment.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Program {
-    pub(crate) program: PathBuf,
+    pub(crate) path: PathBuf,
     pub(crate) arguments: Vec<String>,
     pub(crate) environment: Vec<(String, String)>,
 }
@@ -27,7 +27,7 @@ impl Program {
     /// A program with arguments.
     pub(crate) fn new(program: impl Into<PathBuf>, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        Self { program: program.into(), arguments, environment: Vec::new() }
+        Self { path: program.into(), arguments, environment: Vec::new() }
     }
 
     /// Adds variables of its environment.
@@ -77,7 +77,7 @@ pub(crate) async fn measure(
         .arg(workspace.root().join(WRAPPER))
         .arg(&result)
         .arg(limit.as_secs().to_string())
-        .arg(&program.program)
+        .arg(&program.path)
         .args(&program.arguments)
         .envs(program.environment.iter().cloned())
         .current_dir(folder)
@@ -129,7 +129,7 @@ mod tests {
         let workspace = Workspace::locate().unwrap();
         let folder = std::env::temp_dir().join(format!("loader-child-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let limit = Duration::from_secs(60);
+        let limit = Duration::from_mins(1);
         let works = Program::new("sh", &["-c", "echo said"]);
         let taken = measure(&workspace, &folder, &works, limit).await.unwrap();
         assert_eq!(taken.printed, "said\n");

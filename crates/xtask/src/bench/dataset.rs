@@ -153,12 +153,11 @@ fn concatenate(files: &[PathBuf], one: &Path) -> anyhow::Result<String> {
         let mut file = BufReader::with_capacity(1 << 20, File::open(path)?);
         let mut header = String::new();
         file.read_line(&mut header)?;
-        match &first {
-            Some(first) => ensure!(*first == header, "{} has another header", path.display()),
-            None => {
-                out.write_all(header.as_bytes())?;
-                first = Some(header);
-            }
+        if let Some(first) = &first {
+            ensure!(*first == header, "{} has another header", path.display());
+        } else {
+            out.write_all(header.as_bytes())?;
+            first = Some(header);
         }
         std::io::copy(&mut file, &mut out)?;
     }

@@ -48,6 +48,7 @@ const ONCE: Duration = Duration::from_mins(2);
 
 /// What is measured.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Bench {
     /// The sample, without others' loaders: within five minutes once all is built.
     #[arg(long)]
@@ -58,8 +59,9 @@ pub(crate) struct Bench {
     /// A .tar.zst archive, or a folder, of CSV files with the same header.
     #[arg(long)]
     data: Option<PathBuf>,
-    /// The data sets only whose names begin with this: sample, some_files, all_files,
-    /// one_file, narrow, wide. Can be given more than once.
+    /// The data sets only whose names begin with this; can be given more than once.
+    ///
+    /// They are `sample`, `some_files`, `all_files`, `one_file`, `narrow` and `wide`.
     #[arg(long)]
     dataset: Vec<String>,
     /// Besides the limit the ways only whose names contain this; can be given more than once.
@@ -200,7 +202,9 @@ async fn measure_dataset(
     for lane in Lane::ALL {
         let mut columns = typed.clone();
         if lane == Lane::Text {
-            columns.iter_mut().for_each(|column| "text".clone_into(&mut column.sql_type));
+            for column in &mut columns {
+                "text".clone_into(&mut column.sql_type);
+            }
         }
         let choice = Choice { quick: asked.quick, peers: !asked.quick && !asked.no_peers, full: asked.full };
         let mut section = Section::new(dataset, lane);

@@ -42,7 +42,7 @@ enum From {
     Debian(&'static [&'static str]),
 }
 
-/// All of them. The last versions of sling and ingestr that come whole from PyPI: the ones
+/// All of them. The last versions of sling and ingestr that come whole as wheels: the ones
 /// since load their program from somewhere else.
 pub(crate) const PEERS: &[Peer] = &[
     Peer {
