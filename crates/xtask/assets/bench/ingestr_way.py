@@ -35,6 +35,6 @@ os.execv(
         "--dest-table",
         f"{setting.schema}.{setting.table}",
         "--columns",
-        ",".join(f"{name}:text" for name in setting.texts),
+        ",".join(f"{name.lower()}:text" for name in setting.texts),
     ],
 )
