@@ -39,7 +39,7 @@ pub(crate) fn draw(section: &Section) -> String {
          viewBox=\"0 0 {width} {height}\" font-family=\"Helvetica, Arial, sans-serif\" font-size=\"12\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
     );
-    text(&mut svg, 12.0, 26.0, "start", "font-size=\"16\" font-weight=\"bold\"", &section.title());
+    text(&mut svg, 12.0, 26.0, "start", "font-size=\"16\" font-weight=\"bold\"", &section.heading());
     for (number, (found, of)) in rows.iter().enumerate() {
         let y = TOP + ROW * count(number) + ROW * 0.68;
         let weight = if found.ours { "font-weight=\"bold\"" } else { "" };
@@ -63,7 +63,7 @@ pub(crate) fn draw(section: &Section) -> String {
         );
         text(&mut svg, x + 16.0, below, "start", "", word);
     }
-    text(&mut svg, LABELS + 570.0, below, "start", "", "pale: other rows than it should load");
+    text(&mut svg, LABELS + 570.0, below, "start", "", "dotted: server COPY, one file; pale: other rows");
     svg.push_str("</svg>\n");
     svg
 }

@@ -106,10 +106,12 @@ pub(crate) async fn measure(
     })
 }
 
-/// Returns the last line that tells something: what a program ends with says why.
+/// Returns the last line that tells of an error, or else of anything.
 fn last_words(complaint: &str, printed: &str) -> String {
-    let lines = complaint.lines().rev().chain(printed.lines().rev());
-    let line = lines.map(str::trim).find(|line| line.chars().any(char::is_alphanumeric));
+    let lines = || complaint.lines().rev().chain(printed.lines().rev()).map(str::trim);
+    let is_error = |line: &&str| line.contains("rror:") || line.contains("xception:");
+    let line =
+        lines().find(is_error).or_else(|| lines().find(|line| line.chars().any(char::is_alphanumeric)));
     let short: String = line.unwrap_or("it says nothing").chars().take(200).collect();
     short.replace('|', "/")
 }
@@ -119,8 +121,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_words_are_a_line_with_words() {
+    fn the_last_words_are_an_error_or_a_line_with_words() {
         assert_eq!(last_words("it | broke\n  ^^^\n\n", "1"), "it / broke");
+        assert_eq!(last_words("MissingError: why\nsee also\n", "1"), "MissingError: why");
         assert_eq!(last_words("", ""), "it says nothing");
     }
 

@@ -8,6 +8,7 @@ use super::dataset::{Dataset, megabytes};
 use super::rows::Verdict;
 use super::runner::Measured;
 use super::variant::{Lane, Way};
+use crate::progress::grouped;
 
 /// What became of a way to load.
 #[derive(Debug, Clone, Serialize)]
@@ -123,18 +124,26 @@ impl Section {
     /// Returns the heading of the table and the plot.
     pub(crate) fn title(&self) -> String {
         format!(
-            "{}, {}: {} files, {:.0} MB, {} rows",
+            "{}, {}: {} file{}, {:.0} MB, {} rows",
             self.dataset.replace('_', " "),
             self.lane.title(),
-            self.files,
+            grouped(i64::try_from(self.files).unwrap_or_default()),
+            if self.files == 1 { "" } else { "s" },
             megabytes(self.bytes),
-            self.rows
+            grouped(self.rows)
         )
+    }
+
+    /// Returns the same with a capital.
+    pub(crate) fn heading(&self) -> String {
+        let title = self.title();
+        let mut letters = title.chars();
+        letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
     }
 
     /// Writes the section as Markdown.
     pub(crate) fn markdown(&self) -> String {
-        let mut text = format!("### {}\n\n", capital(&self.title()));
+        let mut text = format!("### {}\n\n", self.heading());
         text.push_str(
             "| | Reads from | Time | of limit | Rows/s | MB/s | Server CPU | of limit | Client CPU | for a GB | Peak memory | Rows |\n",
         );
@@ -166,7 +175,7 @@ impl Section {
         let gigabytes = megabytes(self.bytes) / 1e3;
         let _ = writeln!(
             text,
-            "{start} {} | {} | {:.0} | {:.1} | {} | {} | {} | {} | {} | {verdict} |",
+            "{start} {} | {} | {} | {:.1} | {} | {} | {} | {} | {} | {verdict} |",
             seconds(Some(of.wall)),
             ratio(Some(of.wall), limit.map(|limit| limit.wall)),
             self.per_second(of.wall),
@@ -179,15 +188,10 @@ impl Section {
         );
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-    fn per_second(&self, seconds: f64) -> f64 {
-        self.rows as f64 / seconds
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a figure for people")]
+    fn per_second(&self, seconds: f64) -> String {
+        grouped((self.rows as f64 / seconds) as i64)
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -228,11 +232,11 @@ pub(crate) mod tests {
             found(Way::Ours { one: false }, &[1.0], &Verdict::Same),
         ]);
         let text = section.markdown();
-        assert!(text.starts_with("### All files, typed: 2 files, 1000 MB, 1000 rows\n"), "{text}");
+        assert!(text.starts_with("### All files, typed: 2 files, 1000 MB, 1,000 rows\n"), "{text}");
         let ours = text.lines().last().unwrap();
         assert_eq!(
             ours,
-            "| ours, stream | S3 | 1.00 s | 0.50× | 1000 | 1000.0 | 0.25 s | 0.50× | 0.50 s | 0.50 s | 20 MiB | same |"
+            "| ours, stream | S3 | 1.00 s | 0.50× | 1,000 | 1000.0 | 0.25 s | 0.50× | 0.50 s | 0.50 s | 20 MiB | same |"
         );
     }
 
