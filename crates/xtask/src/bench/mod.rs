@@ -89,7 +89,7 @@ pub(crate) struct Bench {
     #[arg(long)]
     write_docs: bool,
     /// 15, 16, 17 or 18; or else the Postgres that this machine has.
-    #[arg(long, value_parser = Major::parse)]
+    #[arg(long, value_parser = Major::parse, conflicts_with = "full")]
     postgres: Option<Major>,
 }
 
@@ -127,7 +127,7 @@ async fn measure(
     s3: &Path,
 ) -> anyhow::Result<()> {
     heading("Setting up");
-    let cluster = stack.up_database_of(asked.postgres).await?;
+    // First, as it starts the server anew.
     let state_machine = if asked.full {
         let connection = stack.up(1.0).await?;
         let emulator = stack.emulator_pid().context("the stack has no emulator")?;
@@ -135,7 +135,7 @@ async fn measure(
     } else {
         None
     };
-    let database = Database::open(cluster).await?;
+    let database = Database::open(stack.up_database_of(asked.postgres).await?).await?;
     let version = database.version().await?;
     let folder = workspace.root().join(RESULTS);
     let work = folder.join("work");
