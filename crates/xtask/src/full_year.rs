@@ -120,7 +120,7 @@ async fn print_ledger(client: &tokio_postgres::Client, run_id: &str) -> anyhow::
 }
 
 /// Unpacks an archive, or takes a folder as it is.
-async fn unpack(archive: &Path, unpacked: &Path) -> anyhow::Result<Vec<SourceFile>> {
+pub(crate) async fn unpack(archive: &Path, unpacked: &Path) -> anyhow::Result<Vec<SourceFile>> {
     let prefix = format!("{TABLE}/");
     if archive.is_dir() {
         return upload::source_files(archive, &prefix);

@@ -5,6 +5,7 @@
 
 mod aws;
 mod aws_s3_stand_in;
+mod bench;
 mod checks;
 mod conformance;
 mod console;
@@ -36,6 +37,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::bench::Bench;
 use crate::checks::Part;
 use crate::conformance::Conformance;
 use crate::interrupt::or_interrupted;
@@ -99,6 +101,8 @@ enum Task {
     },
     /// Loads the test suites of others, and scores the values.
     Conformance(Conformance),
+    /// Measures ours beside the server's own COPY, and beside others.
+    Bench(Bench),
     /// Measures what depends on the machine, for minutes.
     #[command(subcommand)]
     Measure(Measure),
@@ -185,6 +189,7 @@ async fn run(task: Task) -> anyhow::Result<()> {
             Box::pin(full_year::run_year(&workspace, &archive, &settings)).await
         }
         Task::Conformance(asked) => Box::pin(conformance::run(&workspace, &asked)).await,
+        Task::Bench(asked) => Box::pin(bench::run(&workspace, &asked)).await,
         Task::Measure(what) => Box::pin(measure::measure(&workspace, what)).await,
     }
 }

@@ -1,8 +1,11 @@
 //! `cargo x measure`: measurements that take minutes and are no tests.
 
+use std::path::PathBuf;
+
 use anyhow::Context as _;
 use clap::Subcommand;
 
+use crate::bench::dataset::SAMPLE;
 use crate::interrupt::or_interrupted;
 use crate::postgres::{self, Major};
 use crate::process::run_visibly;
@@ -12,7 +15,7 @@ use crate::workspace::Workspace;
 
 /// The servers of tests lose their data in a power cut, on purpose. A publish that
 /// doesn't wait for the disk would be measured too short.
-const AS_IN_PRODUCTION: [&str; 4] = [
+pub(crate) const AS_IN_PRODUCTION: [&str; 4] = [
     "alter system set fsync = on",
     "alter system set full_page_writes = on",
     "alter system set synchronous_commit = on",
@@ -49,12 +52,30 @@ pub(crate) enum Measure {
         #[arg(long, value_parser = Major::parse)]
         postgres: Option<Major>,
     },
+    /// What a load costs beside the server's own COPY, without S3 and without others.
+    Lanes {
+        /// A folder of files with the same header; the sample by default.
+        #[arg(long)]
+        files: Option<PathBuf>,
+        /// How often each file is there.
+        #[arg(long, default_value_t = 1)]
+        copies: u32,
+        /// How often each case is measured.
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+        /// Measure the cases only whose names contain this, beside the limit.
+        #[arg(long)]
+        only: Option<String>,
+        /// 15, 16, 17 or 18; or else the Postgres that this machine has.
+        #[arg(long, value_parser = Major::parse)]
+        postgres: Option<Major>,
+    },
 }
 
 impl Measure {
     /// Returns the benchmark, its arguments, and the Postgres that it runs on.
-    fn into_bench(self) -> (&'static str, Vec<String>, Option<Major>) {
-        match self {
+    fn into_bench(self, workspace: &Workspace) -> anyhow::Result<(&'static str, Vec<String>, Option<Major>)> {
+        Ok(match self {
             Self::Readers { rows, rounds, report_seconds, postgres } => {
                 let arguments = [
                     "--rows",
@@ -70,13 +91,26 @@ impl Measure {
                 let arguments = ["--rows", &rows.to_string(), "--rounds", &rounds.to_string()];
                 ("rejects", arguments.map(ToOwned::to_owned).to_vec(), postgres)
             }
-        }
+            Self::Lanes { files, copies, rounds, only, postgres } => {
+                // From where the caller is, not from where cargo runs the program.
+                let files = match files {
+                    Some(files) => std::path::absolute(files)?,
+                    None => workspace.root().join(SAMPLE),
+                };
+                let mut arguments = vec!["--files".to_owned(), files.display().to_string()];
+                for (name, number) in [("--copies", copies), ("--rounds", rounds)] {
+                    arguments.extend([name.to_owned(), number.to_string()]);
+                }
+                arguments.extend(only.into_iter().flat_map(|only| ["--only".to_owned(), only]));
+                ("lanes", arguments, postgres)
+            }
+        })
     }
 }
 
 /// Measures on a server of its own, and prints what was found as Markdown.
 pub(crate) async fn measure(workspace: &Workspace, what: Measure) -> anyhow::Result<()> {
-    let (name, arguments, postgres) = what.into_bench();
+    let (name, arguments, postgres) = what.into_bench(workspace)?;
     let mut stack = Stack::open(workspace, "measure").await?;
     let measured = Box::pin(or_interrupted(async {
         let cluster = stack.up_database_of(postgres).await?;

@@ -17,7 +17,7 @@ use tokio_postgres::NoTls;
 pub(crate) use self::account::Account;
 pub(crate) use self::versions::{Major, dump_program};
 use crate::console::say;
-use crate::process::{ProcessIdentity, run};
+use crate::process::{ProcessIdentity, is_executable, run};
 use crate::workspace::Workspace;
 
 /// What a test server needs: nothing of it survives a power cut, on purpose.
@@ -174,6 +174,16 @@ impl Cluster {
     /// Returns the connection string of one of the server's databases.
     pub(crate) fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}?sslmode=disable", self.port)
+    }
+
+    /// Returns the port that the server listens on.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Returns one of the programs that came with the server, if it is there.
+    pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
+        Some(self.binaries.join(name)).filter(|program| is_executable(program))
     }
 
     /// Creates a database unless it exists.

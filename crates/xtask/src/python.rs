@@ -14,7 +14,7 @@ use crate::workspace::Workspace;
 /// A virtual environment under `.tools` with exactly these packages.
 ///
 /// Packages whose pins do not go together live in environments apart.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PythonEnvironment {
     /// The folder's name.
     pub(crate) name: &'static str,

@@ -1,7 +1,7 @@
 //! What a load costs the database and the loader, beside the server's own COPY of a file
 //! that holds the same rows.
 //!
-//! `cargo x bench` runs this on a Postgres of its own, on the same machine. It is no test:
+//! `cargo x measure lanes` runs this on a Postgres of its own, on the same machine. It is no test:
 //! its figures are those of the machine.
 #![allow(
     clippy::expect_used,

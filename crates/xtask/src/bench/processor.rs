@@ -1,0 +1,69 @@
+//! The time of the processor that a server has used, as the kernel counts it.
+
+use std::time::Duration;
+
+/// Ticks a second, which Linux has told programs on all its machines for decades
+/// (`USER_HZ`).
+const TICKS: u64 = 100;
+
+/// What a server has used so far: its main process, the living sessions, and those that
+/// have ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ServerTime(u64);
+
+impl ServerTime {
+    /// Reads the times of the server that a session belongs to; none where there is no
+    /// `/proc`.
+    pub(crate) fn now(session: u32) -> Option<Self> {
+        let postmaster = Stat::of(session)?.parent;
+        let main = Stat::of(postmaster)?;
+        let living: u64 = std::fs::read_dir("/proc")
+            .ok()?
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok().and_then(Stat::of))
+            .filter(|stat| stat.parent == postmaster)
+            .map(|stat| stat.used)
+            .sum();
+        Some(Self(main.used + main.used_by_ended + living))
+    }
+
+    /// Returns what was used since then.
+    pub(crate) fn since(self, before: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(before.0) * 1_000 / TICKS)
+    }
+}
+
+/// A line of `/proc/<pid>/stat` (man page proc(5)).
+struct Stat {
+    parent: u32,
+    used: u64,
+    used_by_ended: u64,
+}
+
+impl Stat {
+    fn of(pid: u32) -> Option<Self> {
+        Self::parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        // The name may hold anything, but ends with the last parenthesis.
+        let fields: Vec<&str> = line.rsplit_once(')')?.1.split_whitespace().collect();
+        let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
+        Some(Self {
+            parent: fields.get(1)?.parse().ok()?,
+            used: number(11)? + number(12)?,
+            used_by_ended: number(13)? + number(14)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_process_may_hold_anything() {
+        let line = "12 (a) b (c) S 7 12 12 0 -1 4194560 1 2 3 4 100 20 30 4 20 0 1 0 99 1 1";
+        let stat = Stat::parse(line).unwrap();
+        assert_eq!((stat.parent, stat.used, stat.used_by_ended), (7, 120, 34));
+    }
+}

@@ -1,0 +1,133 @@
+//! The ways to load that are measured.
+
+use serde::Serialize;
+
+use super::peers::{PEERS, Peer};
+
+/// What the table's columns are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Lane {
+    /// Of the types that were inferred.
+    Typed,
+    /// All text.
+    Text,
+}
+
+impl Lane {
+    /// Both, in the order of the tables.
+    pub(crate) const ALL: [Self; 2] = [Self::Typed, Self::Text];
+
+    /// Returns how a heading calls it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Typed => "typed",
+            Self::Text => "all columns text",
+        }
+    }
+}
+
+/// Who loads, and how.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Way {
+    /// The server's COPY of one file that holds all rows: the limit.
+    Limit,
+    /// The server's COPY of each file.
+    ServerFiles,
+    /// `psql \copy` of the one file, or of each.
+    Psql { each: bool },
+    /// Our import of the objects, or of one object, into the staging table.
+    Ours { one: bool },
+    /// Ours from its input to the published table, in one process.
+    OursWhole,
+    /// Our import by the functions of `aws_s3`, which `curl` stands in for.
+    AwsS3,
+    /// The state machine and the Lambdas, on the emulator.
+    StateMachine,
+    /// What one writes in Python: boto3, psycopg2, COPY for each object.
+    Python,
+    /// Somebody else's loader.
+    Peer(&'static Peer),
+}
+
+impl Way {
+    /// Returns the name in tables, plots and bars.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Limit => "server COPY, one file".to_owned(),
+            Self::ServerFiles => "server COPY, each file".to_owned(),
+            Self::Psql { each: false } => "psql \\copy, one file".to_owned(),
+            Self::Psql { each: true } => "psql \\copy, each file".to_owned(),
+            Self::Ours { one: false } => "ours, stream".to_owned(),
+            Self::Ours { one: true } => "ours, stream, one object".to_owned(),
+            Self::OursWhole => "ours, input to published table".to_owned(),
+            Self::AwsS3 => "ours, aws_s3 stand-in".to_owned(),
+            Self::StateMachine => "ours, state machine on the emulator".to_owned(),
+            Self::Python => "boto3 + psycopg2".to_owned(),
+            Self::Peer(peer) => peer.title.to_owned(),
+        }
+    }
+
+    /// Tells whether it reads one file or object that holds all rows.
+    pub(crate) fn is_one_file(self) -> bool {
+        matches!(self, Self::Limit | Self::Psql { each: false } | Self::Ours { one: true })
+    }
+
+    /// Tells whether it is ours.
+    pub(crate) fn is_ours(self) -> bool {
+        matches!(self, Self::Ours { .. } | Self::OursWhole | Self::AwsS3 | Self::StateMachine)
+    }
+
+    /// Tells where it reads the rows from.
+    pub(crate) fn reads(self) -> &'static str {
+        match self {
+            Self::Limit | Self::ServerFiles => "the server's disk",
+            Self::Psql { .. } => "the client's disk",
+            Self::Peer(peer) if !peer.reads_s3 => "the client's disk",
+            _ => "S3",
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Choice {
+    /// The Python way and what the server and its client can, and no peers.
+    pub(crate) quick: bool,
+    /// With others' loaders.
+    pub(crate) peers: bool,
+    /// With the state machine.
+    pub(crate) full: bool,
+}
+
+/// Lists the ways to load many files, or a single one, in a lane. The limit is first.
+pub(crate) fn ways(lane: Lane, files: usize, choice: Choice) -> Vec<Way> {
+    let many = files > 1;
+    let mut ways = vec![Way::Limit];
+    if many {
+        ways.push(Way::ServerFiles);
+    }
+    ways.push(Way::Ours { one: false });
+    if many {
+        ways.push(Way::Ours { one: true });
+    }
+    if lane == Lane::Text {
+        return ways;
+    }
+    ways.push(Way::OursWhole);
+    if !choice.quick {
+        ways.push(Way::AwsS3);
+    }
+    if choice.full {
+        ways.push(Way::StateMachine);
+    }
+    ways.push(Way::Psql { each: false });
+    if many {
+        ways.push(Way::Psql { each: true });
+    }
+    ways.push(Way::Python);
+    if choice.peers {
+        ways.extend(PEERS.iter().map(Way::Peer));
+    }
+    ways
+}
