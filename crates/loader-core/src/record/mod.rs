@@ -31,6 +31,7 @@ mod tokenizer;
 pub mod unpack;
 
 pub(crate) use self::decode::{is_decoded_alike, unit};
+pub(crate) use self::magic::is_gzip;
 pub use self::reader::{Record, RecordReader};
 pub use self::scanner::{LineCount, MAX_RECORD_BYTES};
 pub use self::splitter::{Counts, RecordSplitter};

@@ -70,9 +70,19 @@ impl Parser {
         self.records.place()
     }
 
+    /// Returns how much of what is stored is read.
+    pub(crate) fn reached(&self) -> u64 {
+        self.records.tokenizer.reached()
+    }
+
     /// Returns how many lines have ended before the place that is read up to.
     pub(crate) const fn lines(&self) -> u64 {
         self.records.tokenizer.line().saturating_sub(1)
+    }
+
+    /// Returns how many fields a record has to have.
+    pub(crate) const fn width(&self) -> Option<usize> {
+        self.records.tokenizer.width()
     }
 
     /// Sets the longest record, in bytes of UTF-8.

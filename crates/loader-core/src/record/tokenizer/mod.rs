@@ -174,6 +174,11 @@ impl Tokenizer {
         self.buffer.stored().filter(|_| is_over || is_fresh)
     }
 
+    /// Returns the place among the stored bytes that is read up to, wherever that is.
+    pub(super) fn reached(&self) -> u64 {
+        self.buffer.stored().unwrap_or_default()
+    }
+
     /// Returns the line of the place that is read up to, from 1.
     pub(super) const fn line(&self) -> u64 {
         self.buffer.line()
