@@ -174,6 +174,15 @@ impl ObjectSource for S3Source {
             return self.open(object, Some(0)).await;
         }
         match self.get(object, Some(format!("bytes={from}-"))).await {
+            // A server that does not know ranges sends all of it.
+            Ok(answer) if !begins_at(answer.content_range(), from) => Err(Error::new(
+                ErrorName::SourceUnavailable,
+                format!(
+                    "{} was asked for from byte {from} on and came otherwise",
+                    self.bucket.address(&object.key)
+                ),
+            )
+            .at(place(&object.key))),
             Ok(answer) => self.opened(object, answer),
             Err(error) => match status(&error) {
                 Some(412) => Err(self.changed(object, "S3 has another now")),
@@ -205,6 +214,12 @@ fn size(length: Option<i64>) -> u64 {
 
 fn encoding(header: Option<&str>) -> Option<String> {
     header.map(str::trim).filter(|encoding| !encoding.is_empty()).map(ToOwned::to_owned)
+}
+
+/// Whether `bytes 7-99/1234` begins at a byte.
+fn begins_at(content_range: Option<&str>, from: u64) -> bool {
+    let first = content_range.and_then(|range| range.strip_prefix("bytes ")?.split_once('-'));
+    first.is_some_and(|(first, _)| first.parse() == Ok(from))
 }
 
 /// Takes the size of the object out of `bytes 0-99/1234`.
