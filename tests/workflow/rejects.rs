@@ -34,7 +34,7 @@ async fn rejected_rows_leave_the_run_partial_and_are_corrected_and_loaded_by_a_r
     assert_eq!((&unchanged.output["rows"], &unchanged.output["left"]), (&json!(0), &json!(2)));
     let message = messages.about(&unchanged.run_id).await;
     let text = message["text"].as_str().unwrap();
-    assert!(text.contains("- 1: the record has too many fields (22P04)"), "{text}");
+    assert!(text.contains("- 1 row: the record has too many fields (22P04)"), "{text}");
 
     let exported = stack.succeed(&json!({"table": "rejects_partial", "export_rejects": ended.run_id})).await;
     assert_eq!(exported.output["rows"], 2);

@@ -66,7 +66,7 @@ impl Files {
         for name in &names {
             let text = std::fs::read_to_string(name).unwrap();
             let (first, body) = text.split_once('\n').unwrap();
-            header = first.to_owned();
+            first.clone_into(&mut header);
             bodies.push(body.to_owned());
         }
         let names = (0..copies).flat_map(|_| names.clone()).collect();
@@ -178,7 +178,7 @@ async fn main() {
     let one = std::env::temp_dir().join(format!("loader-lanes-{}.csv", std::process::id()));
     let bytes = files.one();
     std::fs::write(&one, &bytes).unwrap();
-    let mib = bytes.len() as f64 / f64::from(1 << 20);
+    let mib = f64::from(u32::try_from(bytes.len() / 1024).unwrap()) / 1024.0;
     println!("{} files, {mib:.1} MiB", files.bodies.len());
     drop(bytes);
     for all_text in [false, true] {

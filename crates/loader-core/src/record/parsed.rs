@@ -2,11 +2,13 @@
 
 /// A record, decoded and split. It is made once and filled again for each record, so
 /// that no field costs an allocation.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Parsed {
     /// The values of all fields, one after the other, without quotes and escapes.
     pub(super) text: String,
-    /// Where each field ends in `text`, and how it was written.
+    /// Whether the fields stand in `raw` as they are, and not in `text`.
+    pub(super) in_raw: bool,
+    /// Where each field is, and how it was written.
     pub(super) ends: Vec<End>,
     /// The record as it stands in the object, decoded, without its line end; cut at
     /// the most that is kept.
@@ -23,10 +25,12 @@ pub struct Parsed {
     pub(super) fault: Option<Fault>,
 }
 
-/// Where a field ends.
+/// Where a field is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct End {
-    /// The first byte of the record's text that is not of the field.
+    /// The first byte of it.
+    pub(super) start: usize,
+    /// The first byte that is not of it any more.
     pub(super) at: usize,
     /// How it was written.
     pub(super) written: Written,
@@ -117,6 +121,15 @@ pub struct Text<'a> {
     pub written: Written,
 }
 
+impl PartialEq for Parsed {
+    fn eq(&self, other: &Self) -> bool {
+        let place = |record: &Self| (record.cut, record.number, record.line, record.last_line, record.fault);
+        self.raw == other.raw && place(self) == place(other) && self.fields().eq(other.fields())
+    }
+}
+
+impl Eq for Parsed {}
+
 impl Parsed {
     /// Forgets the record.
     pub(super) fn clear(&mut self) {
@@ -124,6 +137,7 @@ impl Parsed {
         self.ends.clear();
         self.raw.clear();
         self.cut = false;
+        self.in_raw = false;
         self.fault = None;
     }
 
@@ -131,11 +145,14 @@ impl Parsed {
     pub(super) fn clear_fields(&mut self) {
         self.text.clear();
         self.ends.clear();
+        self.in_raw = false;
     }
 
     /// Ends a field at the end of the text.
     pub(super) fn end_field(&mut self, written: Written) {
-        self.ends.push(End { at: self.text.len(), written });
+        let at = self.text.len();
+        let start = if self.in_raw { at } else { self.ends.last().map_or(0, |last| last.at) };
+        self.ends.push(End { start, at, written });
     }
 
     /// Returns how many fields there are.
@@ -148,11 +165,8 @@ impl Parsed {
     #[must_use]
     pub fn field(&self, at: usize) -> Option<Text<'_>> {
         let end = self.ends.get(at)?;
-        let start = match at.checked_sub(1) {
-            Some(before) => self.ends.get(before)?.at,
-            None => 0,
-        };
-        Some(Text { value: self.text.get(start..end.at)?, written: end.written })
+        let text = if self.in_raw { &self.raw } else { &self.text };
+        Some(Text { value: text.get(end.start..end.at)?, written: end.written })
     }
 
     /// Returns all fields.

@@ -214,6 +214,15 @@ mod tests {
     }
 
     #[test]
+    fn what_a_spreadsheet_writes_is_read_or_refused_with_its_line() {
+        let file = read("\u{feff}_key,_line,id,name\r\nt/a.csv,2,1,\"one\"\r\n").unwrap();
+        assert_eq!((file.header.len(), file.rows.len()), (2, 1));
+        let latin1 = b"_key,_line,id,name\nt/a.csv,2,1,M\xfcller\n";
+        let error = Corrected::read(latin1, "s3://w/replays/r.csv", &definition()).err().unwrap();
+        assert!(error.message.contains("line 2: the record holds bytes that are no characters"), "{error}");
+    }
+
+    #[test]
     fn the_columns_may_be_in_any_order_and_what_is_about_the_row_may_be_gone() {
         let file = read("name,_line,_key,id\none,2,t/a.csv,1\n\n,3,t/a.csv,\n").unwrap();
         assert_eq!(file.header, ["name", "id"]);

@@ -266,7 +266,7 @@ fn a_replay_that_leaves_rows_reads_like_this() {
     Rows loaded: 1,204
     Rows left: 4
     Rows refused again: 3
-    - 3: column n: invalid input syntax for type bigint (22P02)
+    - 3 rows: column n: invalid input syntax for type bigint (22P02)
     Rejected by run: night-1
     Time: 1 min 23 s
     Run: abc
@@ -310,8 +310,8 @@ fn a_load_that_left_rows_out_reads_like_this() {
     Rows: 3,994,699
     Objects: 12,319 listed, 12,319 loaded, 0 skipped, 0 failed
     Rejected rows: 1,204 of 3,995,903
-    - 1,200: column n: invalid input syntax for type bigint (22P02)
-    - 4: the record has too few fields (22P04)
+    - 1,200 rows: column n: invalid input syntax for type bigint (22P02)
+    - 4 rows: the record has too few fields (22P04)
     Time: 1 min 23 s
     Version: 4
     Version before: 3, in databackup.year_2022
@@ -344,9 +344,9 @@ fn a_load_with_too_many_rejects_reads_like_this() {
     Rows: 3,994,699
     Objects: 12,319 listed, 12,318 loaded, 0 skipped, 1 failed
     Rejected rows: 1,204 of 3,995,903, and 1,000 of failed objects
-    - 1,200: column n: invalid input syntax for type bigint (22P02)
-    - 4: the record has too few fields (22P04)
-    - 1,000: other causes
+    - 1,200 rows: column n: invalid input syntax for type bigint (22P02)
+    - 4 rows: the record has too few fields (22P04)
+    - 1,000 rows: other causes
     Time: 1 min 23 s
 
     First failed objects:
@@ -365,7 +365,7 @@ fn rows_that_only_failed_objects_have_are_no_share_of_what_is_loaded() {
     facts.totals = Totals { rejects: 0, rejects_of_all: 3, failed: 1, ..Totals::default() };
     facts.causes.truncate(1);
     let text = compose(&occasion(Outcome::Failed, None), Some(&facts)).text;
-    assert!(text.contains("\nRejected rows: 3, all of failed objects\n- 1,200: column n"), "{text}");
+    assert!(text.contains("\nRejected rows: 3, all of failed objects\n- 1,200 rows: column n"), "{text}");
 }
 
 #[test]

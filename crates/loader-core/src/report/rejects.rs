@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::RunFacts;
-use crate::wording::{grouped, ordered_json};
+use crate::wording::{counted, grouped, ordered_json};
 
 /// Whether rows were left out of what was loaded, or objects failed of them.
 pub(super) fn has_rejects(facts: &RunFacts) -> bool {
@@ -31,8 +31,9 @@ pub(super) fn figures(facts: &RunFacts) -> Vec<String> {
 pub(super) fn causes(facts: &RunFacts, of: u64) -> impl Iterator<Item = String> + '_ {
     let shown: u64 = facts.causes.iter().map(|cause| cause.count).sum();
     let others = of.checked_sub(shown).filter(|others| *others > 0 && shown > 0);
-    let causes = facts.causes.iter().map(|cause| format!("- {}: {cause}", grouped(cause.count)));
-    causes.chain(others.map(|others| format!("- {}: other causes", grouped(others))))
+    let causes =
+        facts.causes.iter().map(|cause| format!("- {}: {cause}", counted(cause.count, "row", "rows")));
+    causes.chain(others.map(|others| format!("- {}: other causes", counted(others, "row", "rows"))))
 }
 
 /// Says how to see the rejected rows.

@@ -36,6 +36,8 @@ pub struct Conversion {
     forced: bool,
     trim: bool,
     rule: Rule,
+    /// Whether only the empty text means anything else than itself, as in most columns.
+    is_plain: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -83,6 +85,10 @@ impl Conversion {
         self.forced = !is_text;
         self.trim = values.trim.unwrap_or_default();
         self.nulls = values.null.as_ref().map(OneOrMany::to_vec).unwrap_or_default();
+        self.is_plain = matches!(self.rule, Rule::AsItIs)
+            && !self.trim
+            && self.nulls.is_empty()
+            && matches!(self.plain_nulls.as_slice(), [empty] if empty.is_empty());
         self
     }
 
@@ -94,6 +100,10 @@ impl Conversion {
             Written::Plain => true,
             Written::Quoted => false,
         };
+        if self.is_plain {
+            let is_null = text.value.is_empty() && (unquoted || self.forced);
+            return if is_null { Converted::Null } else { Converted::Value(text.value) };
+        }
         let value = if self.trim { text.value.trim_matches(is_blank) } else { text.value };
         let means_null = |nulls: &[String]| nulls.iter().any(|null| null == value || null == text.value);
         if (unquoted || self.forced) && means_null(&self.plain_nulls) || means_null(&self.nulls) {

@@ -17,7 +17,13 @@ pub(super) fn push_value(value: Option<&str>, out: &mut String) {
         out.push_str(NULL);
         return;
     };
-    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'\\' | b'\t' | b'\n' | b'\r')) {
+    let has_meaning = |byte: u8| matches!(byte, b'\\' | b'\t' | b'\n' | b'\r');
+    // Without an early end, so that many bytes are looked at at once.
+    if !rest.bytes().fold(false, |found, byte| found | has_meaning(byte)) {
+        out.push_str(rest);
+        return;
+    }
+    while let Some(at) = rest.bytes().position(has_meaning) {
         let (before, after) = rest.split_at(at);
         out.push_str(before);
         out.push('\\');

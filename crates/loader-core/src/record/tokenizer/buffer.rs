@@ -136,6 +136,11 @@ impl Buffer {
         at
     }
 
+    /// Whether nothing is wrong with any character of it.
+    pub(super) fn is_clean(&self) -> bool {
+        self.wrong.is_empty() && self.last_nul.is_none_or(|last| last < self.offset())
+    }
+
     /// Where it begins in the whole text.
     pub(super) const fn offset(&self) -> u64 {
         self.before + self.at as u64

@@ -17,6 +17,7 @@ mod buffer;
 mod csv;
 mod fixed;
 mod marks;
+mod plain;
 mod reading;
 mod text;
 
@@ -25,6 +26,7 @@ pub(super) use self::buffer::Sink;
 use self::csv::Csv;
 use self::fixed::Fixed;
 use self::marks::{LineEnd, LineEnds};
+use self::plain::Plain;
 use self::reading::{Reading, View};
 use self::text::Text;
 use super::MAX_RECORD_BYTES;
@@ -101,6 +103,8 @@ struct Overlong {
 
 /// Splits text into records.
 pub(super) struct Tokenizer {
+    /// What reads the most common records, if the dialect is one of theirs.
+    plain: Option<Plain>,
     rules: Rules,
     ends: LineEnds,
     comment: Option<Box<str>>,
@@ -131,6 +135,7 @@ impl Tokenizer {
             Format::Fixed => Rules::Fixed(Fixed::new(dialect, ends.clone())),
         };
         Self {
+            plain: Plain::of(dialect, &ends),
             rules,
             buffer: Buffer::new(ends.firsts()),
             ends,
@@ -289,7 +294,16 @@ impl Tokenizer {
         let view = View { rest, ended: self.ended, amid: false, limit: self.limit, window };
         let length = rest.len();
         record.clear();
-        match self.rules.read(&view, record) {
+        let plainly = self
+            .plain
+            .as_ref()
+            .filter(|_| self.buffer.is_clean())
+            .and_then(|plain| plain.read(&view, record));
+        let reading = plainly.unwrap_or_else(|| {
+            record.clear_fields();
+            self.rules.read(&view, record)
+        });
+        match reading {
             Reading::Record { content, next, fault, lines } if content <= self.limit => {
                 self.finish(record, content, next, fault, lines);
                 Some(Step::Record)

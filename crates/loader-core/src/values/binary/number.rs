@@ -2,6 +2,10 @@
 
 /// The longest numeric that is written; longer ones are rare.
 const MAX_NUMERIC_BYTES: usize = 256;
+/// Numerics of digits below this are written as one number, with room for three more.
+const SHORT_NUMERIC: u64 = 10_000_000_000_000_000;
+/// The sign of a negative one (`NUMERIC_NEG`).
+const NEGATIVE: u16 = 0x4000;
 /// Powers of ten that a double holds exactly.
 const POWERS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
@@ -143,12 +147,52 @@ fn parsed<T: std::str::FromStr>(bytes: &[u8]) -> Option<T> {
     std::str::from_utf8(bytes).ok()?.parse().ok()
 }
 
-/// Digits are written four by four, without zeros at either end (`numeric_recv`).
+/// Digits are written four by four, without zeros at either end, after the number of
+/// groups, the weight of the first, the sign, and the decimals (`numeric_recv`).
 pub(super) fn write_numeric(text: &str, out: &mut Vec<u8>) -> bool {
     let bytes = trimmed(text);
     if bytes.len() > MAX_NUMERIC_BYTES {
         return false;
     }
+    if let Some(written) = Written::of(bytes).filter(|written| !written.has_exponent)
+        && let Some(digits) = written.digits.filter(|digits| *digits < SHORT_NUMERIC)
+        && let Ok(scale) = i16::try_from(written.decimals)
+    {
+        write_short_numeric(digits, scale, written.negative, out);
+        return true;
+    }
+    write_long_numeric(bytes, out)
+}
+
+/// Writes a numeric of so many digits that they are one number.
+fn write_short_numeric(digits: u64, scale: i16, negative: bool, out: &mut Vec<u8>) {
+    // Groups begin at the point.
+    let missing = (4 - scale % 4) % 4;
+    let mut left = digits * 10_u64.pow(u32::from(missing.unsigned_abs()));
+    let mut groups = [0_u16; 5];
+    let mut read = 0;
+    for group in &mut groups {
+        if left == 0 {
+            break;
+        }
+        *group = u16::try_from(left % 10_000).unwrap_or_default();
+        left /= 10_000;
+        read += 1;
+    }
+    let weight = if read == 0 { 0 } else { read - 1 - (scale + missing) / 4 };
+    let sign: u16 = if negative && read > 0 { NEGATIVE } else { 0 };
+    let zeros = groups.iter().take_while(|group| **group == 0).count();
+    let used = groups.get(zeros..read.unsigned_abs().into()).unwrap_or_default();
+    let count = u16::try_from(used.len()).unwrap_or_default();
+    for part in [count.to_be_bytes(), weight.to_be_bytes(), sign.to_be_bytes(), scale.to_be_bytes()] {
+        out.extend_from_slice(&part);
+    }
+    for group in used.iter().rev() {
+        out.extend_from_slice(&group.to_be_bytes());
+    }
+}
+
+fn write_long_numeric(bytes: &[u8], out: &mut Vec<u8>) -> bool {
     let (negative, unsigned) = signed(bytes);
     let point = memchr::memchr(b'.', unsigned);
     let (whole, decimals) = match point {
@@ -177,7 +221,7 @@ pub(super) fn write_numeric(text: &str, out: &mut Vec<u8>) -> bool {
     // Zeros at the end.
     out.truncate(start + 8 + usize::from(groups.until) * 2);
     let weight = if groups.until == 0 { 0 } else { groups.weight - groups.skipped };
-    let sign: u16 = if negative && groups.until > 0 { 0x4000 } else { 0 };
+    let sign: u16 = if negative && groups.until > 0 { NEGATIVE } else { 0 };
     let head = [groups.until.to_be_bytes(), weight.to_be_bytes(), sign.to_be_bytes(), scale.to_be_bytes()];
     if let Some(place) = out.get_mut(start..start + 8) {
         place.copy_from_slice(head.as_flattened());

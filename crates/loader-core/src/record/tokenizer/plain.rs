@@ -1,0 +1,157 @@
+//! Records of CSV as most of them are: each field bare, or in quotes as a whole with
+//! nothing escaped in it.
+//!
+//! Their fields are found without being copied. What is written otherwise is left to the
+//! rules of the dialect, which read such records to the same end, as a test shows.
+
+use super::MAX_RAW_BYTES;
+use super::marks::LineEnds;
+use super::reading::{Reading, View};
+use crate::definition::dialect::{Dialect, Format, Trim};
+use crate::record::parsed::{End, Parsed, Written};
+
+/// The signs of a dialect that has only single bytes, and leaves blanks as they are.
+#[derive(Debug, Clone)]
+pub(super) struct Plain {
+    delimiter: u8,
+    quote: u8,
+    /// The bytes that end a bare field, or may mean something in it.
+    outside: Box<[bool; 256]>,
+    /// The bytes that mean something within quotes.
+    within: Box<[bool; 256]>,
+}
+
+impl Plain {
+    /// Returns the signs of a dialect, if its records can be read here.
+    pub(super) fn of(dialect: &Dialect, ends: &LineEnds) -> Option<Self> {
+        if dialect.format != Format::Csv || dialect.trim != Trim::None || !matches!(ends, LineEnds::Any) {
+            return None;
+        }
+        let &[delimiter] = dialect.delimiter.as_bytes() else { return None };
+        let ascii = |sign: char| u8::try_from(sign).ok().filter(u8::is_ascii);
+        let quote = ascii(dialect.quote?)?;
+        let escape = match dialect.escape {
+            Some(escape) => ascii(escape)?,
+            None => quote,
+        };
+        if [delimiter, quote, escape].iter().any(|sign| matches!(sign, b'\n' | b'\r')) || delimiter == quote {
+            return None;
+        }
+        let table = |signs: [u8; 4]| {
+            let mut table = Box::new([false; 256]);
+            for sign in signs {
+                if let Some(entry) = table.get_mut(usize::from(sign)) {
+                    *entry = true;
+                }
+            }
+            table
+        };
+        Some(Self {
+            delimiter,
+            quote,
+            outside: table([delimiter, quote, b'\n', b'\r']),
+            within: table([quote, escape, b'\n', b'\r']),
+        })
+    }
+
+    /// Reads the record at the beginning of the text, if it is there to its end and
+    /// written plainly.
+    pub(super) fn read(&self, view: &View<'_>, out: &mut Parsed) -> Option<Reading> {
+        let most = view.limit.min(view.window).min(MAX_RAW_BYTES);
+        let bytes = view.rest.as_bytes();
+        let mut at = 0;
+        let mut lines = false;
+        loop {
+            let quoted = *bytes.get(at)? == self.quote;
+            let start = if quoted { at + 1 } else { at };
+            let end = if quoted {
+                self.closing_quote(bytes, start, &mut lines)?
+            } else {
+                find(&self.outside, bytes, start)?
+            };
+            out.ends.push(End {
+                start,
+                at: end,
+                written: if quoted { Written::Quoted } else { Written::Plain },
+            });
+            let content = if quoted { end + 1 } else { end };
+            at = content + 1;
+            let next = match *bytes.get(content)? {
+                sign if sign == self.delimiter => continue,
+                b'\n' => at,
+                b'\r' if bytes.get(at) == Some(&b'\n') => at + 1,
+                _ => return None,
+            };
+            if content > most {
+                return None;
+            }
+            out.in_raw = true;
+            return Some(Reading::Record { content, next, fault: None, lines });
+        }
+    }
+
+    fn closing_quote(&self, bytes: &[u8], from: usize, lines: &mut bool) -> Option<usize> {
+        let mut at = from;
+        loop {
+            at = find(&self.within, bytes, at)?;
+            match *bytes.get(at)? {
+                b'\n' | b'\r' => *lines = true,
+                sign if sign == self.quote => return Some(at),
+                _ => return None,
+            }
+            at += 1;
+        }
+    }
+}
+
+fn find(table: &[bool; 256], bytes: &[u8], from: usize) -> Option<usize> {
+    let is_there = |byte: &u8| table.get(usize::from(*byte)).copied().unwrap_or_default();
+    bytes.get(from..)?.iter().position(is_there).map(|found| from + found)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::csv::Csv;
+    use super::*;
+    use crate::definition::dialect::Quoting;
+
+    fn fields(parsed: &Parsed) -> Vec<(String, Written)> {
+        parsed.fields().map(|field| (field.value.to_owned(), field.written)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_plainly_is_read_so_by_the_rules(
+            text in "((\"[a,é\n ]{0,4}\"|[a é]{0,3}|[a\"\\\\,\r\n]{0,3})[,\n\r;]){1,9}",
+            quoting in prop::sample::select(vec![Quoting::Anywhere, Quoting::Whole, Quoting::Loose]),
+            escape in prop::sample::select(vec![Some('"'), Some('\\'), None]),
+            limit in prop::sample::select(vec![3_usize, 1_000]),
+        ) {
+            let dialect = Dialect { quoting, escape, ..Dialect::default() };
+            let plain = Plain::of(&dialect, &LineEnds::Any).unwrap();
+            let rules = Csv::new(&dialect, LineEnds::Any);
+            let mut at = 0;
+            for ended in [false, true] {
+                while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+                    let view = View { rest, ended, amid: false, limit, window: limit };
+                    let (mut read, mut by_rules) = (Parsed::default(), Parsed::default());
+                    let Some(Reading::Record { content, next, fault, lines }) = plain.read(&view, &mut read) else {
+                        break;
+                    };
+                    read.raw.push_str(rest.get(..content).unwrap());
+                    // The rules want to see more before they decide.
+                    let longer = format!("{rest}\nlookahead\n");
+                    let view = View { rest: &longer, ended, amid: false, limit, window: limit };
+                    let Reading::Record { content: its_content, next: its_next, fault: its_fault, .. } =
+                        rules.read(&view, &mut by_rules) else { panic!("no record: {rest:?}") };
+                    prop_assert_eq!((content, next, fault), (its_content, its_next, its_fault));
+                    prop_assert_eq!(fields(&read), fields(&by_rules));
+                    prop_assert_eq!(lines, rest.get(..content).unwrap().contains(['\n', '\r']));
+                    at += next;
+                }
+            }
+        }
+    }
+}
