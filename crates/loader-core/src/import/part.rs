@@ -210,7 +210,7 @@ impl Opener {
             dialect,
             found: Vec::new(),
             doubts: Vec::new(),
-            reason: "each through here".to_owned(),
+            reason: "parts are streamed".to_owned(),
             parser,
             first: None,
             begun: Some(Begun { first_at, head_lines }),

@@ -121,7 +121,6 @@ pub async fn plan(
     let attempt = begin(client, &current, staging_table, settings.lease).await?;
     ledger::forget_unloaded(client, run_id).await?;
     ledger_of_parts::forget_unloaded(client, run_id).await?;
-    let is_marked = staging::is_marked(client, staging_table).await?;
 
     let max_concurrency =
         affordable(client, definition.max_concurrency.unwrap_or(settings.max_concurrency)).await?;
@@ -134,8 +133,7 @@ pub async fn plan(
         max_line_bytes: MAX_LINE_BYTES,
         min_batches: max_concurrency as usize * BATCHES_FOR_EACH_CONNECTION,
     };
-    let splitting =
-        Splitting { part_bytes: settings.part_bytes, obstacle: parts::obstacle(definition, is_marked) };
+    let splitting = Splitting { part_bytes: settings.part_bytes, obstacle: parts::obstacle(definition) };
     let mut listing =
         Listing { client, source, definition, selection: &selection, run_id, attempt, bounds, splitting };
     let mut found = listing.write(work.write(&place.key).await?).await?;

@@ -50,17 +50,13 @@ pub fn parts(size: u64, part_bytes: u64) -> Vec<Part> {
     (0..of).map(|number| Part { number, of, from: place(number), to: place(number + 1) }).collect()
 }
 
-/// Says what keeps all objects of a run from being loaded in parts. `is_marked`: each row
-/// is marked with its line.
-pub(super) fn obstacle(definition: &ResolvedDefinition, is_marked: bool) -> Option<&'static str> {
+/// Says what keeps all objects of a run from being loaded in parts.
+pub(super) fn obstacle(definition: &ResolvedDefinition) -> Option<&'static str> {
     if definition.engine == EngineChoice::AwsS3 {
         return Some("aws_s3 loads objects as a whole");
     }
     if definition.tolerated_failed_objects > 0 {
         return Some("one that fails could not be taken out again, and failed objects are tolerated");
-    }
-    if is_marked {
-        return Some("its rows are marked with their lines, to be found again when they repeat a key");
     }
     if definition.columns.iter().any(|column| column.filled == Filled::Metadata(Metadata::Line)) {
         return Some("the lines of its rows are in the column _line");

@@ -211,6 +211,26 @@ async fn a_bad_row_fails_the_object_with_its_true_line() {
 }
 
 #[tokio::test]
+async fn rows_that_repeat_a_key_in_another_part_are_rejected_with_their_true_lines() {
+    let mut world = World::new().await;
+    world.execute("create table public.t (id bigint primary key, name text, note text)").await;
+    let body: String = (0..40).map(|n| format!("{},\"a\n\",{n}\n", n % 30)).collect();
+    world.source.put("t/a.csv", format!("id,name,note\n{body}"));
+    let keep =
+        input(&json!({"on_reject": "keep", "reject_limits": {"object_percent": 50, "run_percent": 50}}));
+    for part_bytes in [50, 90] {
+        world.part_bytes = part_bytes;
+        let (published, attempts) = run(&world, &format!("p{part_bytes}"), &keep).await;
+        assert_eq!((published.rows, published.rows_rejected, attempts), (30, 10, 1));
+        assert_eq!(world.one("select count(*) from public.t where note::int < 30").await, "30");
+        let lines: Vec<String> = (30..40).map(|n| format!("({})", 2 * n + 2)).collect();
+        let query = format!("select line from loader.rejected_row where run_id = 'p{part_bytes}' order by 1");
+        assert_eq!(world.rows(&query).await, lines);
+    }
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_part_delivered_twice_at_once_is_loaded_once() {
     let mut world = World::new().await;
     let body: String = (0..60).map(|n| format!("{n},a,\"b\n\"\n")).collect();

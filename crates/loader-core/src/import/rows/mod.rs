@@ -45,6 +45,9 @@ use crate::wording::grouped;
 /// repeating a key, which only the build finds out.
 pub(crate) const MARKS: [(&str, &str); 2] = [("_loader_object", "text"), ("_loader_line", "bigint")];
 
+/// Where the number of the part begins in the mark of a line.
+pub(crate) const PART_SHIFT: u32 = 40;
+
 /// What goes row by row in one transaction.
 pub(super) struct Lane<'a> {
     transaction: &'a Transaction<'a>,
@@ -99,6 +102,7 @@ impl<'a> Lane<'a> {
             run_id: self.work.run_id.clone(),
             mapping: Arc::clone(&mapping),
             marked: self.work.opener.marked,
+            part: self.work.part.map_or(0, |part| part.number),
             keep_text: self.work.opener.definition.rejects.keep_text,
             wire: match self.on_reject() {
                 _ if !mapping.goes_in_binary() => Wire::Text,
