@@ -90,7 +90,7 @@ async fn an_object_of_many_parts_is_loaded_as_one() {
 #[tokio::test]
 async fn the_ledger_knows_every_part() {
     let mut world = World::new().await;
-    let body: String = (0..40).map(|n| format!("{n},\"line\n{n}\",x\n")).collect();
+    let body = (0..40).map(|n| format!("{n},\"line\n{n}\",x\n")).collect::<Vec<_>>().concat();
     world.source.put("t/a.csv", format!("id,name,note\n{body}"));
     world.source.put("t/b.csv", "id,name,note\n100,b,c\n");
     world.part_bytes = 100;
@@ -123,13 +123,14 @@ async fn the_ledger_knows_every_part() {
 #[tokio::test]
 async fn rejects_have_true_lines_and_numbers_in_parts() {
     let mut world = World::new().await;
-    let body: String = (0..60)
+    let body = (0..60)
         .map(|n| match n % 7 {
             3 => format!("x{n},\"a\n\",b\n"),
             5 => format!("{n},too,many,fields\n"),
             _ => format!("{n},\"a\nb\",c\r\n"),
         })
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     world.source.put("t/a.csv", format!("\u{feff}some line\nid,name,note\n{body}"));
     let definition = input(&json!({
         "on_reject": "keep", "dialect": {"skip_lines": 1},
@@ -158,7 +159,8 @@ async fn rejects_have_true_lines_and_numbers_in_parts() {
 #[tokio::test]
 async fn too_many_rejects_are_those_of_all_parts() {
     let mut world = World::new().await;
-    let body: String = (0..40).map(|n| format!("{},a,b\n", if n < 5 { "x" } else { "1" })).collect();
+    let body =
+        (0..40).map(|n| format!("{},a,b\n", if n < 5 { "x" } else { "1" })).collect::<Vec<_>>().concat();
     world.source.put("t/a.csv", format!("id,name,note\n{body}"));
     world.part_bytes = 30;
     let limits = |percent: u32, rows: u32| {
@@ -179,9 +181,10 @@ async fn too_many_rejects_are_those_of_all_parts() {
 #[tokio::test]
 async fn a_bad_row_fails_the_object_with_its_true_line() {
     let mut world = World::new().await;
-    let body: String = (0..40)
+    let body = (0..40)
         .map(|n| format!("{},\"a\nb\",c\n", if n == 31 { "x".to_owned() } else { n.to_string() }))
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     world.source.put("t/a.csv", format!("id,name,note\n{body}"));
     world.part_bytes = u64::MAX;
     let of_failed = "select error_name, error_line, error_column, rejects from loader.object";
@@ -214,7 +217,7 @@ async fn a_bad_row_fails_the_object_with_its_true_line() {
 async fn rows_that_repeat_a_key_in_another_part_are_rejected_with_their_true_lines() {
     let mut world = World::new().await;
     world.execute("create table public.t (id bigint primary key, name text, note text)").await;
-    let body: String = (0..40).map(|n| format!("{},\"a\n\",{n}\n", n % 30)).collect();
+    let body = (0..40).map(|n| format!("{},\"a\n\",{n}\n", n % 30)).collect::<Vec<_>>().concat();
     world.source.put("t/a.csv", format!("id,name,note\n{body}"));
     let keep =
         input(&json!({"on_reject": "keep", "reject_limits": {"object_percent": 50, "run_percent": 50}}));
@@ -233,7 +236,7 @@ async fn rows_that_repeat_a_key_in_another_part_are_rejected_with_their_true_lin
 #[tokio::test]
 async fn a_part_delivered_twice_at_once_is_loaded_once() {
     let mut world = World::new().await;
-    let body: String = (0..60).map(|n| format!("{n},a,\"b\n\"\n")).collect();
+    let body = (0..60).map(|n| format!("{n},a,\"b\n\"\n")).collect::<Vec<_>>().concat();
     world.source.put("t/a.csv", format!("id,name,note\n{body}"));
     world.part_bytes = 100;
     world.prepare_with("r1", &input(&json!({}))).await.unwrap();
@@ -256,7 +259,7 @@ async fn a_part_delivered_twice_at_once_is_loaded_once() {
 async fn an_object_that_is_overwritten_between_its_parts_is_loaded_anew() {
     let mut world = World::new().await;
     let body = |name: &str| -> String {
-        let rows: String = (0..40).map(|n| format!("{n},{name},c\n")).collect();
+        let rows = (0..40).map(|n| format!("{n},{name},c\n")).collect::<Vec<_>>().concat();
         format!("id,name,note\n{rows}")
     };
     world.source.put("t/a.csv", body("old"));
@@ -282,7 +285,7 @@ async fn an_object_that_is_overwritten_between_its_parts_is_loaded_anew() {
 #[tokio::test]
 async fn parts_that_broke_off_are_loaded_by_the_next_plan_and_the_next_run() {
     let mut world = World::new().await;
-    let body: String = (0..60).map(|n| format!("{n},a,\"b\n\"\n")).collect();
+    let body = (0..60).map(|n| format!("{n},a,\"b\n\"\n")).collect::<Vec<_>>().concat();
     world.source.put("t/a.csv", format!("id,name,note\n{body}"));
     world.part_bytes = 100;
     world.prepare_with("r1", &input(&json!({}))).await.unwrap();
@@ -321,7 +324,7 @@ async fn parts_that_broke_off_are_loaded_by_the_next_plan_and_the_next_run() {
 #[tokio::test]
 async fn what_can_not_be_split_is_loaded_as_a_whole_and_said_so() {
     let mut world = World::new().await;
-    let body: String = (0..40).map(|n| format!("{n},a{n},c\n")).collect();
+    let body = (0..40).map(|n| format!("{n},a{n},c\n")).collect::<Vec<_>>().concat();
     let text = format!("id,name,note\n{body}");
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut gzip, text.as_bytes()).unwrap();
@@ -349,7 +352,7 @@ async fn what_can_not_be_split_is_loaded_as_a_whole_and_said_so() {
 #[tokio::test]
 async fn gzip_that_the_plan_could_not_look_at_is_found_by_its_parts() {
     let mut world = World::new().await;
-    let body: String = (0..400).map(|n| format!("{n},a{n},c\n")).collect();
+    let body = (0..400).map(|n| format!("{n},a{n},c\n")).collect::<Vec<_>>().concat();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut gzip, format!("id,name,note\n{body}").as_bytes()).unwrap();
     world.source.put("t/a.csv", gzip.finish().unwrap());
@@ -382,7 +385,7 @@ async fn a_record_longer_than_parts_is_in_the_part_in_which_it_begins() {
 #[tokio::test]
 async fn a_quote_that_never_ends_costs_what_it_costs_the_whole_object() {
     let mut world = World::new().await;
-    let rows = |from: u32| -> String { (from..from + 20).map(|n| format!("{n},a,b\n")).collect() };
+    let rows = |from: u32| (from..from + 20).map(|n| format!("{n},a,b\n")).collect::<Vec<_>>().concat();
     world.source.put("t/a.csv", format!("id,name,note\n{}20,\"a,b\n{}", rows(0), rows(21)));
     world.part_bytes = u64::MAX;
     let keep = input(&json!({"on_reject": "keep"}));
@@ -438,7 +441,7 @@ fn objects() -> impl Strategy<Value = (Value, Vec<u8>)> {
             let mut text = if header { "id,name,note\n".to_owned() } else { String::new() };
             for (id, name, note, bad, end) in records {
                 let id = if bad { "x".to_owned() } else { id.to_string() };
-                text.push_str(&format!("{id},{},{}{end}", quoted(&name), quoted(&note)));
+                text.extend([id, ",".to_owned(), quoted(&name), ",".to_owned(), quoted(&note), end.to_owned()]);
             }
             let mut bytes: Vec<u8> = match encoding {
                 "LATIN1" => text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect(),
