@@ -97,8 +97,8 @@ pub async fn claim(client: &impl GenericClient, work: &Work<'_>) -> Result<Claim
     let whole = client
         .query_opt(
             "select state, etag = $3 from loader.object
-              where run_id = $1 and key = $2 and state in ('loaded', 'failed')",
-            &[run_id, &object.key, &object.etag],
+              where run_id = $1 and key = $2 and (state = 'loaded' or state = 'failed' and attempt = $4)",
+            &[run_id, &object.key, &object.etag, attempt],
         )
         .await
         .map_err(|error| failure(doing, &error))?;

@@ -30,6 +30,9 @@ const HEAD_BYTES: u64 = 4 * 1024 * 1024;
 /// not tell.
 const WINDOWS: [usize; 2] = [256 * 1024, 4 * 1024 * 1024];
 
+/// How long the byte order mark of UTF-8 is.
+const MARK_BYTES: u64 = 3;
+
 const DOING: &str = "loading a part";
 
 /// Loads a part. It is recorded where it can't be, and its object with it.
@@ -173,8 +176,7 @@ impl Opener {
             return Err(unsplittable("gzip can't be split".to_owned()));
         }
         let mut head = Parser::new(unpacked.body, &dialect)?;
-        // A byte order mark has three bytes.
-        head.follow(&dialect, if unpacked.bom { 3 } else { 0 });
+        head.follow(&dialect, if unpacked.bom { MARK_BYTES } else { 0 });
         // What breaks off where the rest of the object was not asked for says nothing.
         let is_cut = |head: &Parser| limit < object.size && head.reached() > limit / 2;
         let too_long = || unsplittable("its header is too long to be read for each part".to_owned());
@@ -203,6 +205,9 @@ impl Opener {
             self.behind(object, part, &dialect, &head, &mapping).await?
         };
         let mut parser = head.elsewhere(body, &dialect, first_at)?;
+        if head_lines == 0 && part.from <= begins {
+            parser.begins_object();
+        }
         parser.stop_at((!part.is_last()).then_some(part.to));
         Ok(RowsObject {
             mapping: Arc::new(mapping),

@@ -39,7 +39,7 @@ impl Part {
 #[must_use]
 pub fn parts(size: u64, part_bytes: u64) -> Vec<Part> {
     let part_bytes = part_bytes.max(1);
-    if size < part_bytes.saturating_mul(WORTH_IT) {
+    if size / part_bytes < WORTH_IT {
         return Vec::new();
     }
     let Ok(of) = u32::try_from(size.div_ceil(part_bytes)) else { return Vec::new() };

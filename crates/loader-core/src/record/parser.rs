@@ -51,6 +51,11 @@ impl Parser {
         Ok(parser)
     }
 
+    /// Takes what comes for the beginning of an object, which may have a byte order mark.
+    pub(crate) const fn begins_object(&mut self) {
+        self.records.decoder.begin_anew();
+    }
+
     /// Follows the place among the stored bytes, which begin at `at`. It is called before
     /// anything is read.
     pub(crate) fn follow(&mut self, dialect: &Dialect, at: u64) {

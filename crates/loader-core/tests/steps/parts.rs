@@ -157,6 +157,33 @@ async fn rejects_have_true_lines_and_numbers_in_parts() {
 }
 
 #[tokio::test]
+async fn byte_order_marks_are_what_they_are_for_the_whole_object() {
+    let mut world = World::new().await;
+    let rows = (0..6).map(|n| format!("{n},\u{feff}é,\"\u{feff}\n\"\n")).collect::<Vec<_>>().concat();
+    let definition = input(&json!({"on_reject": "keep", "dialect": {"header": false}}));
+    for (number, marks) in ["", "\u{feff}", "\u{feff}\u{feff}", "\u{feff}\u{feff}\u{feff}"].iter().enumerate()
+    {
+        world.source.put("t/a.csv", format!("{marks}{rows}"));
+        world.part_bytes = u64::MAX;
+        run(&world, &format!("whole{number}"), &definition).await;
+        let whole = made(&world).await;
+        for part_bytes in [2, 20] {
+            world
+                .execute("drop table public.t; delete from loader.object; delete from loader.rejected_row")
+                .await;
+            world.part_bytes = part_bytes;
+            let (_, attempts) = run(&world, &format!("p{number}-{part_bytes}"), &definition).await;
+            assert_eq!(made(&world).await, whole, "{number} marks, parts of {part_bytes} bytes");
+            assert_eq!(attempts, 1, "{number} marks, parts of {part_bytes} bytes");
+        }
+        world
+            .execute("drop table public.t; delete from loader.object; delete from loader.rejected_row")
+            .await;
+    }
+    world.end().await;
+}
+
+#[tokio::test]
 async fn too_many_rejects_are_those_of_all_parts() {
     let mut world = World::new().await;
     let body =

@@ -34,7 +34,10 @@ pub async fn settle(client: &impl GenericClient, work: &Work<'_>, rejects: &Reje
             "insert into loader.object as held
                     (run_id, key, etag, version_id, size_bytes, batch, attempt, state)
              values ($1, $2, $3, $4, $5, $6, $7, 'loading')
-             on conflict (run_id, key) do update set key = excluded.key
+             on conflict (run_id, key) do update
+                set state = case when held.state = 'failed' and held.attempt < excluded.attempt
+                                 then excluded.state else held.state end,
+                    attempt = excluded.attempt
              returning state",
             &[run_id, &object.key, &object.etag, &object.version_id, &big(object.size), batch, attempt],
         )

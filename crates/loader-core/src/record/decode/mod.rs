@@ -127,6 +127,11 @@ impl Decoder {
         self.begun = true;
     }
 
+    /// Takes what comes for the beginning of an object again.
+    pub(super) const fn begin_anew(&mut self) {
+        self.begun = false;
+    }
+
     /// How many bytes the byte order mark had that was taken off.
     pub(super) const fn mark(&self) -> u64 {
         self.mark
