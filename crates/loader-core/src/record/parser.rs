@@ -220,15 +220,18 @@ impl Records {
     }
 
     fn place(&self) -> Option<u64> {
-        self.tokenizer.place().map(|at| at + self.decoder.mark())
+        self.tokenizer.place()
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<()> {
-        self.decoder.push(bytes, &mut self.tokenizer.sink())
+        self.decoder.push(bytes, &mut self.tokenizer.sink())?;
+        self.tokenizer.pass_stored(self.decoder.take_mark());
+        Ok(())
     }
 
     pub(super) fn end(&mut self) -> Result<()> {
         self.decoder.finish(&mut self.tokenizer.sink())?;
+        self.tokenizer.pass_stored(self.decoder.take_mark());
         self.tokenizer.end();
         Ok(())
     }

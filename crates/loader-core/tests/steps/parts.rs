@@ -160,14 +160,17 @@ async fn rejects_have_true_lines_and_numbers_in_parts() {
 async fn byte_order_marks_are_what_they_are_for_the_whole_object() {
     let mut world = World::new().await;
     let rows = (0..6).map(|n| format!("{n},\u{feff}é,\"\u{feff}\n\"\n")).collect::<Vec<_>>().concat();
-    let definition = input(&json!({"on_reject": "keep", "dialect": {"header": false}}));
+    let definition = input(&json!({
+        "on_reject": "keep", "dialect": {"header": false},
+        "reject_limits": {"object_percent": 50, "run_percent": 50}
+    }));
     for (number, marks) in ["", "\u{feff}", "\u{feff}\u{feff}", "\u{feff}\u{feff}\u{feff}"].iter().enumerate()
     {
         world.source.put("t/a.csv", format!("{marks}{rows}"));
         world.part_bytes = u64::MAX;
         run(&world, &format!("whole{number}"), &definition).await;
         let whole = made(&world).await;
-        for part_bytes in [2, 20] {
+        for part_bytes in [20, 33] {
             world
                 .execute("drop table public.t; delete from loader.object; delete from loader.rejected_row")
                 .await;
@@ -406,6 +409,37 @@ async fn a_record_longer_than_parts_is_in_the_part_in_which_it_begins() {
         world.rows("select id, length(name) from public.t order by 1").await,
         ["(1,1)", "(2,10000)", "(3,1)", "(4,5000)", "(5,1)"]
     );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn where_records_begin_is_found_without_reading_to_the_end() {
+    let mut world = World::new().await;
+    let row = |n: u32| format!("{n},\"a\n{n},\"\"b\"\"\n,\",c\n");
+    let rows = |from: u32, to: u32| (from..to).map(row).collect::<Vec<_>>().concat();
+    // Longer than what is looked at first.
+    let long = "x\n".repeat(400_000);
+    world.source.put(
+        "t/a.csv",
+        format!("id,name,note\n{}50000,\"{long}\",c\n{}", rows(0, 50_000), rows(50_001, 60_000)),
+    );
+    let count = "select count(*) || ' ' || sum(id) || ' ' || sum(length(name)) from public.t";
+    let names: usize = (0..60_000_u32).filter(|n| *n != 50_000).map(|n| n.to_string().len() + 8).sum();
+    let expected = format!("60000 1799970000 {}", names + long.len());
+    world.part_bytes = 300_000;
+    let (published, attempts) = run(&world, "r1", &input(&json!({}))).await;
+    assert_eq!((published.rows, attempts), (60_000, 1));
+    assert_eq!(world.one(count).await, expected);
+    assert!(world.one("select reason from loader.object").await.starts_with("loaded in "));
+    // Longer than what is looked at.
+    world.execute("drop table public.t").await;
+    let long = "x\n".repeat(2_500_000);
+    world.source.put("t/a.csv", format!("id,name,note\n1,a,b\n2,\"{long}\",c\n{}", rows(3, 6)));
+    world.part_bytes = 500_000;
+    let (published, attempts) = run(&world, "r2", &input(&json!({}))).await;
+    assert_eq!((published.rows, attempts), (5, 2));
+    let said = world.one("select reason from loader.unsplit").await;
+    assert!(said.contains("part 1 ends at byte 5000026"), "{said}");
     world.end().await;
 }
 

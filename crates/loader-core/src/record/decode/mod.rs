@@ -132,9 +132,9 @@ impl Decoder {
         self.begun = false;
     }
 
-    /// How many bytes the byte order mark had that was taken off.
-    pub(super) const fn mark(&self) -> u64 {
-        self.mark
+    /// Says once how many bytes the byte order mark had that was taken off.
+    pub(super) fn take_mark(&mut self) -> u64 {
+        std::mem::take(&mut self.mark)
     }
 
     /// Decodes what comes next.

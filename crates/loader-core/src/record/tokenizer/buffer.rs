@@ -105,6 +105,13 @@ impl Buffer {
         self.stored = Some(Stored { at, unit, surplus: VecDeque::new() });
     }
 
+    /// Passes over stored bytes that are no text.
+    pub(super) const fn pass_stored(&mut self, bytes: u64) {
+        if let Some(stored) = &mut self.stored {
+            stored.at += bytes;
+        }
+    }
+
     /// The place among the stored bytes of what is not read yet, if it is followed.
     pub(super) fn stored(&self) -> Option<u64> {
         self.stored.as_ref().map(|stored| stored.at)

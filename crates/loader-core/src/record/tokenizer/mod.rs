@@ -164,6 +164,11 @@ impl Tokenizer {
         self.buffer.follow(at, unit);
     }
 
+    /// Passes over stored bytes that are no text.
+    pub(super) const fn pass_stored(&mut self, bytes: u64) {
+        self.buffer.pass_stored(bytes);
+    }
+
     /// Stops at the first place between two records that is `stop` or behind it; never
     /// if there is none.
     pub(super) const fn stop_at(&mut self, stop: Option<u64>) {
