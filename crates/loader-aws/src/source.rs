@@ -184,13 +184,11 @@ impl ObjectSource for S3Source {
             )
             .at(place(&object.key))),
             Ok(answer) => self.opened(object, answer),
-            Err(error) => match status(&error) {
-                Some(412) => Err(self.changed(object, "S3 has another now")),
-                _ => {
-                    let request = Request::get(&object.key);
-                    Err(self.bucket.error(request, &error).at(place(&object.key)))
-                }
-            },
+            Err(error) if status(&error) == Some(412) => Err(self.changed(object, "S3 has another now")),
+            Err(error) => {
+                let request = Request::get(&object.key);
+                Err(self.bucket.error(request, &error).at(place(&object.key)))
+            }
         }
     }
 }
