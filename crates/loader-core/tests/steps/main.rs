@@ -2,6 +2,7 @@
 //! off at every statement.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod any_dialect;
 mod columns;
 mod constraints;
 mod cut_off;
