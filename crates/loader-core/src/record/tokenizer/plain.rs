@@ -129,7 +129,7 @@ mod tests {
             escape in prop::sample::select(vec![Some('"'), Some('\\'), None]),
             limit in prop::sample::select(vec![3_usize, 1_000]),
         ) {
-            let dialect = Dialect { quoting, escape, ..Dialect::default() };
+            let dialect = Dialect { escape, quoting, ..Dialect::default() };
             let plain = Plain::of(&dialect, &LineEnds::Any).unwrap();
             let rules = Csv::new(&dialect, LineEnds::Any);
             let mut at = 0;
