@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use aws_sdk_s3::error::SdkError;
-use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{EncodingType, Object};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use futures_util::stream;
 use loader_core::error::{Error, ErrorName, Place, Result};
 use loader_core::source::{ListingPage, ObjectHead, ObjectSource, ObjectVersion, OpenObject};
@@ -40,6 +41,24 @@ impl S3Source {
             version_id: None,
             last_modified: object.last_modified().map(DateTime::secs),
         })
+    }
+
+    /// Asks for exactly this version, or a range of it.
+    async fn get(
+        &self,
+        object: &ObjectVersion,
+        range: Option<String>,
+    ) -> std::result::Result<GetObjectOutput, SdkError<GetObjectError, HttpResponse>> {
+        self.bucket
+            .client
+            .get_object()
+            .bucket(&self.bucket.name)
+            .key(&object.key)
+            .if_match(format!("\"{}\"", object.etag))
+            .set_version_id(object.version_id.clone())
+            .set_range(range)
+            .send()
+            .await
     }
 
     fn changed(&self, object: &ObjectVersion, found: &str) -> Error {
@@ -132,17 +151,7 @@ impl ObjectSource for S3Source {
             }
             return Ok(OpenObject { head, body: Box::pin(stream::empty()) });
         }
-        let answer = self
-            .bucket
-            .client
-            .get_object()
-            .bucket(&self.bucket.name)
-            .key(&object.key)
-            .if_match(format!("\"{}\"", object.etag))
-            .set_version_id(object.version_id.clone())
-            .set_range(limit.map(|limit| format!("bytes=0-{}", limit - 1)))
-            .send()
-            .await;
+        let answer = self.get(object, limit.map(|limit| format!("bytes=0-{}", limit - 1))).await;
         match answer {
             Ok(answer) => self.opened(object, answer),
             Err(error) => match status(&error) {
@@ -158,9 +167,33 @@ impl ObjectSource for S3Source {
             },
         }
     }
+
+    async fn open_from(&self, object: &ObjectVersion, from: u64) -> Result<OpenObject> {
+        if from >= object.size {
+            // There is no such byte: a range on it is refused with 416.
+            return self.open(object, Some(0)).await;
+        }
+        match self.get(object, Some(format!("bytes={from}-"))).await {
+            // A server that does not know ranges sends all of it.
+            Ok(answer) if !begins_at(answer.content_range(), from) => Err(Error::new(
+                ErrorName::SourceUnavailable,
+                format!(
+                    "{} was asked for from byte {from} on and came otherwise",
+                    self.bucket.address(&object.key)
+                ),
+            )
+            .at(place(&object.key))),
+            Ok(answer) => self.opened(object, answer),
+            Err(error) if status(&error) == Some(412) => Err(self.changed(object, "S3 has another now")),
+            Err(error) => {
+                let request = Request::get(&object.key);
+                Err(self.bucket.error(request, &error).at(place(&object.key)))
+            }
+        }
+    }
 }
 
-fn status<E>(error: &SdkError<E, aws_smithy_runtime_api::client::orchestrator::HttpResponse>) -> Option<u16> {
+fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
     error.raw_response().map(|raw| raw.status().as_u16())
 }
 
@@ -179,6 +212,12 @@ fn size(length: Option<i64>) -> u64 {
 
 fn encoding(header: Option<&str>) -> Option<String> {
     header.map(str::trim).filter(|encoding| !encoding.is_empty()).map(ToOwned::to_owned)
+}
+
+/// Whether `bytes 7-99/1234` begins at a byte.
+fn begins_at(content_range: Option<&str>, from: u64) -> bool {
+    let first = content_range.and_then(|range| range.strip_prefix("bytes ")?.split_once('-'));
+    first.is_some_and(|(first, _)| first.parse() == Ok(from))
 }
 
 /// Takes the size of the object out of `bytes 0-99/1234`.

@@ -103,6 +103,30 @@ async fn a_limit_is_a_range_and_the_size_is_the_whole_object_s() {
 }
 
 #[tokio::test]
+async fn the_rest_of_an_object_is_asked_for_at_the_planned_version() {
+    let headers = [("etag", "\"e1\""), ("content-length", "3"), ("content-range", "bytes 7-9/10")];
+    let (source, replay) = source([answer(206, &headers, "789")]);
+    let opened = source.open_from(&planned(), 7).await.unwrap();
+    assert_eq!(opened.head.size, 10);
+    assert_eq!(read(opened).await.unwrap(), b"789");
+    let request = replay.request(0);
+    assert_eq!(request.headers().get("range"), Some("bytes=7-"));
+    assert_eq!(request.headers().get("if-match"), Some("\"e1\""));
+}
+
+#[tokio::test]
+async fn what_comes_from_another_byte_than_was_asked_for_is_not_taken() {
+    for headers in [
+        &[("etag", "\"e1\""), ("content-length", "10")][..],
+        &[("etag", "\"e1\""), ("content-length", "4"), ("content-range", "bytes 6-9/10")],
+    ] {
+        let (source, _) = source([answer(200, headers, "0123456789")]);
+        let error = source.open_from(&planned(), 7).await.err().expect("refused");
+        assert_eq!(error.name, ErrorName::SourceUnavailable);
+    }
+}
+
+#[tokio::test]
 async fn no_range_is_asked_of_an_object_within_the_limit() {
     let headers = [("etag", "e1"), ("content-length", "0")];
     let (source, replay) = source([answer(200, &headers, "")]);

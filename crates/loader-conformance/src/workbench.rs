@@ -115,6 +115,7 @@ impl Workbench {
             max_concurrency: 1,
             batch_max_bytes: 64 << 20,
             batch_max_objects: 1000,
+            part_bytes: u64::MAX,
         };
         let plan =
             plan(client, source.as_ref(), &work, RUN, &settings).await.map_err(|error| ("plan", error))?;

@@ -199,3 +199,76 @@ alter table loader.object
     -- row means.
     add column if not exists dialect jsonb,
     add column if not exists header jsonb;
+
+-- Since 0.4: big objects are loaded in parts.
+
+alter table loader.object
+    drop constraint if exists object_state_check,
+    -- `loading`: some of its parts are loaded.
+    add constraint object_state_check check (state in ('loaded', 'skipped', 'failed', 'loading'));
+
+-- The ledger of the parts of big objects. The row of a loaded part is inserted in the
+-- transaction that loads its rows; its object is loaded when its parts are all of it.
+create table if not exists loader.object_part (
+    run_id              text not null,
+    key                 text not null,
+    -- From 0.
+    part                integer not null,
+    parts               integer not null,
+    etag                text not null,
+    size_bytes          bigint not null,
+    -- The part has the records that begin in these bytes.
+    from_byte           bigint not null,
+    to_byte             bigint not null,
+    batch               integer not null,
+    attempt             integer not null,
+    state               text not null check (state in ('loaded', 'failed')),
+    -- Where its first record was taken to begin, and where the first one behind it does.
+    first_at            bigint,
+    end_at              bigint,
+    -- Lines of the object's header, and lines and records of the part.
+    head_lines          bigint,
+    lines               bigint,
+    rows                bigint,
+    rejects             bigint not null default 0,
+    reason              text,
+    dialect             jsonb,
+    header              jsonb,
+    -- Whether the failure stands wherever the part begins.
+    is_certain          boolean,
+    error_name          text,
+    error_message       text,
+    error_line          bigint,
+    error_column        text,
+    sqlstate            text,
+    started_at          timestamptz not null default clock_timestamp(),
+    finished_at         timestamptz,
+    primary key (run_id, key, part)
+);
+
+-- Rejects of parts, with lines and records counted from the beginning of the part: they
+-- become rejects of the object when its parts are all of it.
+create table if not exists loader.part_reject (
+    run_id              text not null,
+    key                 text not null,
+    part                integer not null,
+    etag                text not null,
+    line                bigint not null,
+    record_number       bigint,
+    column_name         text,
+    constraint_name     text,
+    sqlstate            text,
+    error_message       text not null,
+    row_text            text,
+    row_cut             boolean not null default false,
+    primary key (run_id, key, part, line)
+);
+
+-- Big objects of a run that are loaded as a whole all the same, and why.
+create table if not exists loader.unsplit (
+    run_id              text not null,
+    key                 text not null,
+    etag                text not null,
+    reason              text not null,
+    primary key (run_id, key)
+);

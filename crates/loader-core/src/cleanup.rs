@@ -11,7 +11,7 @@ pub use self::group::GROUP_STATES;
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::database::run::{Run, RunKind, RunState};
-use crate::database::{lease, ledger, run, staging};
+use crate::database::{lease, ledger, parts, run, staging};
 use crate::error::{Class, Error, ErrorName, Result};
 use crate::input::Execution;
 use crate::succession::materialized;
@@ -111,7 +111,8 @@ pub async fn clean_up(client: &mut Client, caught: &Caught) -> Result<Outcome> {
         outcome.wait_seconds = wait_seconds(&error, &current, failed);
         return Ok(outcome);
     }
-    end(client, &current, totals.loaded > 0).await?;
+    let keep = totals.loaded > 0 || parts::count_loaded(client, &current.run_id).await? > 0;
+    end(client, &current, keep).await?;
     Ok(outcome)
 }
 
@@ -143,7 +144,8 @@ async fn end_open(client: &mut Client, current: &Run, error: &Error, failed_stat
     }
     run::record_failure(client, &current.run_id, error, failed_state).await?;
     let loaded = ledger::totals(client, &current.run_id).await?.loaded;
-    end(client, current, loaded > 0).await
+    let keep = loaded > 0 || parts::count_loaded(client, &current.run_id).await? > 0;
+    end(client, current, keep).await
 }
 
 /// Returns how long to wait before the new plan.

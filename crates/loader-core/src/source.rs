@@ -82,6 +82,9 @@ pub trait ObjectSource: Send + Sync {
 
     /// Opens exactly this version, the first `limit` bytes of it if given.
     async fn open(&self, object: &ObjectVersion, limit: Option<u64>) -> Result<OpenObject>;
+
+    /// Opens exactly this version from its byte `from` on, to its end.
+    async fn open_from(&self, object: &ObjectVersion, from: u64) -> Result<OpenObject>;
 }
 
 /// A bucket that holds what the application writes for itself: plans and

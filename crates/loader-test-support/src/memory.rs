@@ -191,6 +191,22 @@ impl ObjectSource for MemorySource {
         }
         Ok(OpenObject { head: head(&stored), body: Box::pin(stream::iter(chunks)) })
     }
+
+    async fn open_from(&self, object: &ObjectVersion, from: u64) -> Result<OpenObject> {
+        let stored = self.find(&object.key)?;
+        if stored.etag != object.etag {
+            return Err(Error::new(
+                ErrorName::ObjectChanged,
+                format!("the object {} was overwritten since it was listed", object.key),
+            ));
+        }
+        let rest = stored.bytes.slice(usize::try_from(from).unwrap_or(usize::MAX).min(stored.bytes.len())..);
+        let chunks: Vec<Result<Bytes>> = (0..rest.len())
+            .step_by(self.chunk)
+            .map(|at| Ok(rest.slice(at..rest.len().min(at + self.chunk))))
+            .collect();
+        Ok(OpenObject { head: head(&stored), body: Box::pin(stream::iter(chunks)) })
+    }
 }
 
 /// A work bucket in memory.

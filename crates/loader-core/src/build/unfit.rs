@@ -7,6 +7,7 @@ use crate::database::failure::failure;
 use crate::definition::ResolvedDefinition;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::QualifiedName;
+use crate::import::rows::PART_SHIFT;
 
 pub(super) const DOING: &str = "rejecting rows that a constraint refuses";
 /// SQLSTATEs (documentation of `PostgreSQL`, appendix A).
@@ -77,6 +78,12 @@ pub(super) async fn reject(
         .map_err(|error| failure(DOING, &error))
 }
 
+/// The parts of objects that were loaded in parts, with the lines that stand before each.
+const PLACED: &str = "
+    select key, part, head_lines + coalesce(sum(lines) over before, 0)::bigint as lines_before
+      from loader.object_part where run_id = $1
+    window before as (partition by key order by part rows between unbounded preceding and 1 preceding)";
+
 /// The values are kept as the texts that their types read again: what JSON makes of an
 /// array, of a document or of bytes, they do not.
 fn statement(staging: &QualifiedName, places: &str, definition: &ResolvedDefinition) -> String {
@@ -90,11 +97,15 @@ fn statement(staging: &QualifiedName, places: &str, definition: &ResolvedDefinit
               where loaded.ctid = unfit.place and loaded.tableoid = unfit.part
              returning loaded._loader_object as key, loaded._loader_line as line,
                        jsonb_object($6::text[], array[{values}]) as row_values),
+         placed as ({PLACED}),
          kept as (
              insert into loader.rejected_row as kept
                     (run_id, key, etag, line, constraint_name, sqlstate, error_message, row_values)
-             select $1, gone.key, held.etag, gone.line, $2, $3, $4, case when $5 then gone.row_values end
+             select $1, gone.key, held.etag,
+                    (gone.line & ((1::bigint << {PART_SHIFT}) - 1)) + coalesce(placed.lines_before, 0),
+                    $2, $3, $4, case when $5 then gone.row_values end
                from gone join loader.object as held on held.run_id = $1 and held.key = gone.key
+               left join placed on (placed.key, placed.part) = (gone.key, gone.line >> {PART_SHIFT})
              on conflict (run_id, key, line) do update
                 set constraint_name = excluded.constraint_name, sqlstate = excluded.sqlstate,
                     error_message = excluded.error_message, row_values = excluded.row_values

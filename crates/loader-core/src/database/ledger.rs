@@ -135,7 +135,10 @@ pub async fn complete(client: &impl GenericClient, run_id: &str, loaded: &[Loade
     let completed = client
         .execute(
             "update loader.object as held
-                set rows = done.rows, rejects = done.rejects, engine = done.engine, reason = done.reason,
+                set rows = done.rows, rejects = done.rejects, engine = done.engine,
+                    reason = concat_ws('; ', done.reason,
+                        (select 'loaded as a whole: ' || unsplit.reason from loader.unsplit
+                          where (unsplit.run_id, unsplit.key, unsplit.etag) = (held.run_id, held.key, held.etag))),
                     dialect = done.dialect, header = done.header, finished_at = clock_timestamp()
                from unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::jsonb[], $8::jsonb[])
                  as done (key, rows, rejects, engine, reason, dialect, header)

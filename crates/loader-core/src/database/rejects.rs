@@ -9,6 +9,7 @@ use tokio_postgres::GenericClient;
 
 use super::failure::failure;
 use crate::error::Result;
+use crate::plan::parts::Part;
 use crate::source::ObjectVersion;
 
 /// The most bytes of a record that are kept.
@@ -71,6 +72,20 @@ pub async fn keep(
     object: &ObjectVersion,
     rejects: &[Reject],
 ) -> Result<()> {
+    keep_of(client, run_id, object, None, rejects).await
+}
+
+/// Keeps rejects of an object, or of a part of it.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn keep_of(
+    client: &impl GenericClient,
+    run_id: &str,
+    object: &ObjectVersion,
+    part: Option<&Part>,
+    rejects: &[Reject],
+) -> Result<()> {
     if rejects.is_empty() {
         return Ok(());
     }
@@ -83,21 +98,24 @@ pub async fn keep(
     let reasons: Vec<&str> = rejects.iter().map(|reject| reject.reason.as_str()).collect();
     let texts: Vec<Option<&str>> = rejects.iter().map(|reject| reject.text.as_deref()).collect();
     let cuts: Vec<bool> = rejects.iter().map(|reject| reject.cut).collect();
+    let (table, name, value, now) = match part {
+        None => ("loader.rejected_row", "", String::new(), ", rejected_at = clock_timestamp()"),
+        Some(part) => ("loader.part_reject", ", part", format!(", {}", part.number), ""),
+    };
     client
         .execute(
-            "insert into loader.rejected_row
-                    (run_id, key, etag, line, record_number, column_name, constraint_name, sqlstate,
+            &format!("insert into {table}
+                    (run_id, key{name}, etag, line, record_number, column_name, constraint_name, sqlstate,
                      error_message, row_text, row_cut)
-             select distinct on (line) $1, $2, $3, line, record, column_name, constraint_name, state, reason, text, cut
+             select distinct on (line) $1, $2{value}, $3, line, record, column_name, constraint_name, state, reason, text, cut
                from unnest($4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::boolean[])
                  as refused (line, record, column_name, constraint_name, state, reason, text, cut)
               order by line, record
-             on conflict (run_id, key, line) do update
+             on conflict (run_id, key{name}, line) do update
                 set etag = excluded.etag, record_number = excluded.record_number,
                     column_name = excluded.column_name, constraint_name = excluded.constraint_name,
                     sqlstate = excluded.sqlstate, error_message = excluded.error_message,
-                    row_text = excluded.row_text, row_cut = excluded.row_cut,
-                    rejected_at = clock_timestamp()",
+                    row_text = excluded.row_text, row_cut = excluded.row_cut{now}"),
             &[
                 &run_id,
                 &object.key,

@@ -89,6 +89,7 @@ impl Check<'_> {
                 marked: false,
             }),
             fetch_ahead: 1,
+            part: None,
             until: self.until,
         };
         let sort = |error: Error| {
@@ -149,5 +150,9 @@ impl ObjectSource for Beginning {
 
     async fn open(&self, object: &ObjectVersion, limit: Option<u64>) -> Result<OpenObject> {
         self.source.open(object, Some(limit.map_or(self.bytes, |limit| limit.min(self.bytes)))).await
+    }
+
+    async fn open_from(&self, object: &ObjectVersion, from: u64) -> Result<OpenObject> {
+        self.source.open_from(object, from).await
     }
 }

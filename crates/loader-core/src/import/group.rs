@@ -20,6 +20,7 @@ use crate::database::rejects::Reject;
 use crate::definition::EngineChoice;
 use crate::error::{Class, Error, ErrorName, Result};
 use crate::identifier::Identifier;
+use crate::plan::parts::Part;
 use crate::record::LineCount;
 use crate::source::ObjectVersion;
 
@@ -29,6 +30,8 @@ pub(super) struct Assignment {
     pub(super) attempt: i32,
     pub(super) batch: i32,
     pub(super) staging: Identifier,
+    /// The part of the only object that is loaded.
+    pub(super) part: Option<Part>,
     pub(super) opener: Arc<Opener>,
     /// How many objects are opened ahead of the one that is being copied.
     pub(super) fetch_ahead: usize,

@@ -5,6 +5,7 @@ pub(crate) mod check;
 mod copy;
 mod group;
 mod open;
+mod part;
 pub(crate) mod rows;
 
 use std::sync::Arc;
@@ -109,6 +110,7 @@ pub async fn import(
             marked: staging::is_marked(client, staging).await?,
         }),
         fetch_ahead: settings.fetch_ahead,
+        part: event.batch.part,
         until: deadline.checked_sub(MARGIN).unwrap_or(deadline),
     };
     let mut outcome = BatchOutcome { batch: event.batch.batch, ..BatchOutcome::default() };
@@ -117,7 +119,7 @@ pub async fn import(
         check_run_limit(client, &event.run_id, definition).await?;
         // The database ends a statement by itself when the time is up; a source that
         // stalls is given up a little later.
-        match tokio::time::timeout_at(work.until + MARGIN / 2, load_group(client, &work, objects)).await {
+        match tokio::time::timeout_at(work.until + MARGIN / 2, load(client, &work, objects)).await {
             Ok(Ok(group)) => outcome.add(&group),
             Ok(Err(error)) if !work.is_out_of_time() => return Err(error),
             _ => return Err(out_of_time(client, &work, objects, number == 0).await?),
@@ -162,6 +164,17 @@ fn groups(objects: &[ObjectVersion], max_bytes: u64) -> Vec<Vec<&ObjectVersion>>
         }
     }
     groups
+}
+
+/// Loads a group, or a part.
+async fn load(client: &mut Client, work: &Assignment, objects: &[&ObjectVersion]) -> Result<GroupOutcome> {
+    match (work.part, objects) {
+        (None, _) => load_group(client, work, objects).await,
+        (Some(part), [object]) => Box::pin(part::load(client, work, object, &part)).await,
+        (Some(_), _) => {
+            Err(Error::new(ErrorName::InvalidEvent, "a part is of one object, which is all of its batch"))
+        }
+    }
 }
 
 /// Loads a group, or, if one of its objects spoils it, its objects one by one.
@@ -229,7 +242,19 @@ async fn out_of_time(
     objects: &[&ObjectVersion],
     had_all_the_time: bool,
 ) -> Result<Error> {
-    if let ([object], true) = (objects, had_all_the_time) {
+    if let (Some(part), [object]) = (&work.part, objects) {
+        let error = Error::new(
+            ErrorName::DeadlineReached,
+            format!(
+                "part {} of {} of the object, {} bytes, does not load within the Lambda's time: lower BatchMaxBytes, or set ChildType to STANDARD",
+                part.number + 1,
+                part.of,
+                part.to - part.from
+            ),
+        );
+        part::record_failed(client, work, part, None, &Failed::new(object, open::named(error, &object.key)))
+            .await?;
+    } else if let ([object], true) = (objects, had_all_the_time) {
         let error = Error::new(
             ErrorName::DeadlineReached,
             format!(

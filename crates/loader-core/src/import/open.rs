@@ -9,8 +9,8 @@ use futures_util::{StreamExt, stream};
 
 use super::rows::RowsObject;
 use crate::database::rejects::{Reject, kept_text};
-use crate::definition::dialect::Format;
 use crate::definition::dialect::copy::CopyDialect;
+use crate::definition::dialect::{Dialect, Format};
 use crate::definition::drift::MissingColumns;
 use crate::definition::rejects::OnReject;
 use crate::definition::{ColumnsFrom, EngineChoice, ResolvedDefinition};
@@ -191,6 +191,29 @@ impl Opener {
         let body = stream::iter(ahead.into_iter().map(Ok)).chain(rest);
         let mut parser = Parser::new(Box::pin(body), &dialect)?;
         let header = parser.header().await?;
+        let (mapping, first) = self.mapping(object, &dialect, header.as_deref(), &mut parser).await?;
+        Ok(RowsObject {
+            mapping: Arc::new(mapping),
+            header,
+            dialect,
+            found,
+            doubts,
+            reason,
+            parser,
+            first,
+            begun: None,
+        })
+    }
+
+    /// Maps an object of which the header has been read. Its first record is read where
+    /// the mapping has to know it.
+    pub(super) async fn mapping(
+        &self,
+        object: &ObjectVersion,
+        dialect: &Dialect,
+        header: Option<&[String]>,
+        parser: &mut Parser,
+    ) -> Result<(Mapping, Option<Parsed>)> {
         let is_named = header.is_some() || dialect.names.is_some() || dialect.format == Format::Fixed;
         // How many columns an object without names has is seen in its first record.
         let mut first = None;
@@ -199,13 +222,13 @@ impl Opener {
             first = parser.next(&mut record).await?.then_some(record);
         }
         let mapping = match first.as_ref().filter(|first| first.fault().is_none()) {
-            Some(first) => Mapping::of_width(first.width(), &dialect, &self.definition, &object.key)?,
-            None => Mapping::of(header.as_deref(), &dialect, &self.definition, &object.key)?,
+            Some(first) => Mapping::of_width(first.width(), dialect, &self.definition, &object.key)?,
+            None => Mapping::of(header, dialect, &self.definition, &object.key)?,
         };
         if !is_named {
             parser.set_width(mapping.width);
         }
-        Ok(RowsObject { mapping: Arc::new(mapping), header, dialect, found, doubts, reason, parser, first })
+        Ok((mapping, first))
     }
 
     /// Returns the dialect of an object, and why it is read so: what was found out, and

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::parts::Part;
 use crate::source::ObjectVersion;
 
 /// What one child of the map loads: one line of the plan.
@@ -11,6 +12,9 @@ pub struct Batch {
     pub batch: u32,
     /// Its objects.
     pub objects: Vec<ObjectVersion>,
+    /// The part of its only object that it loads; all of it if none is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
 }
 
 /// The bounds of a batch.
@@ -143,7 +147,9 @@ mod tests {
         let bounds =
             BatchBounds { max_bytes: 1 << 40, max_objects: 500, max_line_bytes: 64 * 1024, min_batches: 1 };
         for (n, objects) in cut(objects, &bounds).into_iter().enumerate() {
-            let line = serde_json::to_string(&Batch { batch: u32::try_from(n).unwrap(), objects }).unwrap();
+            let line =
+                serde_json::to_string(&Batch { batch: u32::try_from(n).unwrap(), objects, part: None })
+                    .unwrap();
             assert!(line.len() < 65 * 1024, "{}", line.len());
         }
     }

@@ -1,24 +1,29 @@
 //! Lists the objects of a run and plans them into batches.
 
 pub mod batching;
+pub mod parts;
 pub(crate) mod settled;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 
 use self::batching::{Batch, BatchBounds, cut};
+use self::parts::Part;
 use self::settled::Arrival;
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::database::run::Planned;
-use crate::database::{lease, ledger, run, staging};
+use crate::database::{lease, ledger, parts as ledger_of_parts, run, staging};
 use crate::definition::ResolvedDefinition;
 use crate::definition::selection::Selection;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
+use crate::record::is_gzip;
 use crate::source::{ObjectSource, ObjectVersion, WorkStore, WorkWriter};
 use crate::succession::materialized;
 
@@ -31,6 +36,10 @@ const MAX_LINE_BYTES: usize = 128 * 1024;
 
 /// Batches for each connection to aim for: the last ones to end are then short.
 const BATCHES_FOR_EACH_CONNECTION: usize = 4;
+
+/// How much of a big object is read to know gzip, and of how many objects at once.
+const PEEKED_BYTES: u64 = 4;
+const PEEKED_AHEAD: usize = 16;
 
 /// How long a new plan waits for Lambdas of the plan before.
 const DRAIN_TIMEOUT_MS: u64 = 60_000;
@@ -46,6 +55,8 @@ pub struct PlanSettings {
     pub batch_max_bytes: u64,
     /// The most objects of a batch.
     pub batch_max_objects: usize,
+    /// The most bytes of a part; objects of twice as many or more are loaded in parts.
+    pub part_bytes: u64,
 }
 
 /// Where something is in the work bucket.
@@ -109,6 +120,7 @@ pub async fn plan(
     let (definition, staging_table) = current.loading()?;
     let attempt = begin(client, &current, staging_table, settings.lease).await?;
     ledger::forget_unloaded(client, run_id).await?;
+    ledger_of_parts::forget_unloaded(client, run_id).await?;
 
     let max_concurrency =
         affordable(client, definition.max_concurrency.unwrap_or(settings.max_concurrency)).await?;
@@ -121,9 +133,13 @@ pub async fn plan(
         max_line_bytes: MAX_LINE_BYTES,
         min_batches: max_concurrency as usize * BATCHES_FOR_EACH_CONNECTION,
     };
-    let mut listing = Listing { client, source, definition, selection: &selection, run_id, attempt, bounds };
+    let splitting = Splitting { part_bytes: settings.part_bytes, obstacle: parts::obstacle(definition) };
+    let mut listing =
+        Listing { client, source, definition, selection: &selection, run_id, attempt, bounds, splitting };
     let mut found = listing.write(work.write(&place.key).await?).await?;
-    if found.already_loaded != ledger::totals(listing.client, run_id).await?.loaded {
+    if found.already_loaded != ledger::totals(listing.client, run_id).await?.loaded
+        || found.parts_loaded != ledger_of_parts::count_loaded(listing.client, run_id).await?
+    {
         // Some of what is in staging is gone from the source, or has another
         // version there now. Rows don't remember their object: begin anew.
         tracing::warn!(
@@ -189,6 +205,7 @@ async fn start_over(client: &mut Client, run_id: &str, staging_table: &Identifie
         .execute("delete from loader.object where run_id = $1", &[&run_id])
         .await
         .map_err(|error| failure(doing, &error))?;
+    ledger_of_parts::forget_all(&transaction, run_id).await?;
     transaction.commit().await.map_err(|error| failure(doing, &error))
 }
 
@@ -227,6 +244,8 @@ fn nothing_to_load(definition: &ResolvedDefinition, found: &Found) -> Error {
 struct Found {
     planned: Planned,
     already_loaded: u64,
+    /// Parts that are loaded, of objects that are not.
+    parts_loaded: u64,
     first_skip: Option<(String, String)>,
 }
 
@@ -239,19 +258,36 @@ struct Listing<'a> {
     run_id: &'a str,
     attempt: i32,
     bounds: BatchBounds,
+    splitting: Splitting,
+}
+
+/// Which objects are loaded in parts.
+#[derive(Clone, Copy)]
+struct Splitting {
+    part_bytes: u64,
+    /// What keeps all of them from that.
+    obstacle: Option<&'static str>,
+}
+
+/// What is to be cut into batches.
+#[derive(Default)]
+struct Window {
+    objects: Vec<ObjectVersion>,
+    /// Big objects, with those parts that are not loaded yet.
+    split: Vec<(ObjectVersion, Vec<Part>)>,
 }
 
 impl Listing<'_> {
     async fn write(&mut self, mut writer: Box<dyn WorkWriter>) -> Result<Found> {
         let mut found = Found::default();
         let mut arrival = Arrival::new(self.definition);
-        let mut window = Vec::new();
+        let mut window = Window::default();
         let mut continuation = None;
         loop {
             let page = self.source.list(&self.definition.prefix, continuation).await?;
             found.planned.objects_listed += page.objects.len() as u64;
             self.sort_out(page.objects, &mut found, &mut arrival, &mut window).await?;
-            if window.len() >= WINDOW {
+            if window.objects.len() >= WINDOW {
                 self.cut(std::mem::take(&mut window), &mut found, writer.as_mut()).await?;
             }
             continuation = page.next;
@@ -272,7 +308,7 @@ impl Listing<'_> {
         objects: Vec<ObjectVersion>,
         found: &mut Found,
         arrival: &mut Arrival<'_>,
-        window: &mut Vec<ObjectVersion>,
+        window: &mut Window,
     ) -> Result<()> {
         let (mut skipped, mut wanted) = (Vec::new(), Vec::new());
         for object in objects {
@@ -289,23 +325,99 @@ impl Listing<'_> {
         ledger::skip(self.client, self.run_id, self.attempt, &skipped).await?;
         let keys: Vec<&str> = wanted.iter().map(|object| object.key.as_str()).collect();
         let loaded = ledger::loaded_among(self.client, self.run_id, &keys).await?;
+        let mut big = Vec::new();
         for object in wanted {
             if loaded.get(&object.key) == Some(&object.etag) {
                 found.already_loaded += 1;
+                continue;
+            }
+            let parts = parts::parts(object.size, self.splitting.part_bytes);
+            if parts.is_empty() { window.objects.push(object) } else { big.push((object, parts)) }
+        }
+        if big.is_empty() { Ok(()) } else { self.split(big, found, window).await }
+    }
+
+    /// Sorts out which big objects are loaded in parts, and which of their parts are
+    /// loaded already.
+    async fn split(
+        &self,
+        big: Vec<(ObjectVersion, Vec<Part>)>,
+        found: &mut Found,
+        window: &mut Window,
+    ) -> Result<()> {
+        let keys: Vec<&str> = big.iter().map(|(object, _)| object.key.as_str()).collect();
+        let left_whole = ledger_of_parts::left_whole(self.client, self.run_id, &keys).await?;
+        let mut loaded = ledger_of_parts::loaded_among(self.client, self.run_id, &keys).await?;
+        let gzip = self.gzip_among(big.iter().map(|(object, _)| object)).await;
+        let mut whole = Vec::new();
+        for (object, mut parts) in big {
+            if left_whole.get(&object.key) == Some(&object.etag) {
+                window.objects.push(object);
+                continue;
+            }
+            let is_gzip = gzip.contains(&object.key);
+            let obstacle = self.splitting.obstacle.or_else(|| is_gzip.then_some("gzip can't be split"));
+            if let Some(reason) = obstacle {
+                whole.push((object, reason.to_owned()));
+                continue;
+            }
+            let there = loaded.remove(&object.key).unwrap_or_default();
+            let all = parts.len();
+            parts.retain(|part| !there.contains(&(object.etag.clone(), *part)));
+            if parts.is_empty() {
+                // They are not the object, or too many of its rows were rejected.
+                window.objects.push(object);
             } else {
-                window.push(object);
+                found.parts_loaded += (all - parts.len()) as u64;
+                window.split.push((object, parts));
             }
         }
+        let told: Vec<_> = whole.iter().map(|(object, reason)| (object, reason.clone())).collect();
+        ledger_of_parts::leave_whole(self.client, self.run_id, &told).await?;
+        window.objects.extend(whole.into_iter().map(|(object, _)| object));
         Ok(())
     }
 
-    async fn cut(
-        &self,
-        window: Vec<ObjectVersion>,
-        found: &mut Found,
-        writer: &mut dyn WorkWriter,
-    ) -> Result<()> {
-        for objects in cut(window, &self.bounds) {
+    /// Finds the objects that are gzip. What can't be read now is looked at by those who
+    /// load it.
+    async fn gzip_among(&self, objects: impl Iterator<Item = &ObjectVersion>) -> HashSet<String> {
+        let objects: Vec<ObjectVersion> =
+            if self.splitting.obstacle.is_some() { Vec::new() } else { objects.cloned().collect() };
+        let source = self.source;
+        stream::iter(objects)
+            .map(|object| async move {
+                let start = async {
+                    let mut body = source.open(&object, Some(PEEKED_BYTES)).await?.body;
+                    let mut start = Vec::new();
+                    while let Some(chunk) = body.next().await {
+                        start.extend_from_slice(&chunk?);
+                    }
+                    Ok::<_, Error>(start)
+                };
+                let is_gzip = start.await.is_ok_and(|start| is_gzip(&start));
+                is_gzip.then_some(object.key)
+            })
+            .buffer_unordered(PEEKED_AHEAD)
+            .filter_map(std::future::ready)
+            .collect()
+            .await
+    }
+
+    async fn cut(&self, window: Window, found: &mut Found, writer: &mut dyn WorkWriter) -> Result<()> {
+        let Window { objects, split } = window;
+        // The longest first.
+        let mut batches = Vec::new();
+        for (object, parts) in split {
+            found.planned.objects_to_load += 1;
+            found.planned.bytes_to_load += parts.iter().map(|part| part.to - part.from).sum::<u64>();
+            batches.extend(parts.into_iter().map(|part| (vec![object.clone()], Some(part))));
+        }
+        for objects in cut(objects, &self.bounds) {
+            found.planned.objects_to_load += objects.len() as u64;
+            found.planned.bytes_to_load += objects.iter().map(|object| object.size).sum::<u64>();
+            batches.push((objects, None));
+        }
+        for (objects, part) in batches {
             let number = u32::try_from(found.planned.batches).map_err(|_| {
                 Error::new(
                     ErrorName::InvalidConfiguration,
@@ -313,9 +425,7 @@ impl Listing<'_> {
                 )
             })?;
             found.planned.batches += 1;
-            found.planned.objects_to_load += objects.len() as u64;
-            found.planned.bytes_to_load += objects.iter().map(|object| object.size).sum::<u64>();
-            let mut line = serde_json::to_vec(&Batch { batch: number, objects }).map_err(|error| {
+            let mut line = serde_json::to_vec(&Batch { batch: number, objects, part }).map_err(|error| {
                 Error::new(ErrorName::Internal, format!("a batch can't be written: {error}"))
             })?;
             line.push(b'\n');

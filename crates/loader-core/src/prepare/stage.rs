@@ -10,6 +10,7 @@ use crate::catalog;
 use crate::cleanup::drop_staging;
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
+use crate::database::parts;
 use crate::database::run::{self, Run};
 use crate::database::staging::{self, Image};
 use crate::database::staging_tree;
@@ -286,6 +287,7 @@ async fn take_over(
     ] {
         transaction.batch_execute(&statement).await.map_err(|error| failure(doing, &error))?;
     }
+    parts::hand_over(transaction, &before.run_id, &current.run_id).await?;
     for statement in [
         "update loader.object set run_id = $1 where run_id = $2 and state = 'loaded'",
         "update loader.rejected_row as rejected set run_id = $1

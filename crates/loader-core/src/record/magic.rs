@@ -33,7 +33,7 @@ const WIDE: &[(&[u8], &str, &str)] = &[
 ];
 
 /// Tells whether gzip begins here.
-pub(super) fn is_gzip(start: &[u8]) -> bool {
+pub(crate) fn is_gzip(start: &[u8]) -> bool {
     start.starts_with(b"\x1f\x8b")
 }
 

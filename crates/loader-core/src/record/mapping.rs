@@ -121,6 +121,11 @@ impl Mapping {
         self.columns.iter().any(|column| column.from == From::Sql)
     }
 
+    /// Whether the database numbers the rows in their order.
+    pub(crate) const fn is_numbered(&self) -> bool {
+        self.is_numbered
+    }
+
     /// Whether rows are to be sent in binary: all columns can be, and the database saves
     /// work by it. Rows with a value that can't be come after the others, so not where the
     /// database numbers them.

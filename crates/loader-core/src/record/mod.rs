@@ -11,6 +11,7 @@
 //! Postgres. So Postgres stays the judge of every row; nothing is dropped or
 //! repaired here, but for line ends.
 
+pub(crate) mod boundary;
 mod decode;
 pub(crate) mod encoding;
 pub mod fields;
@@ -29,7 +30,8 @@ pub mod splitter;
 mod tokenizer;
 pub mod unpack;
 
-pub(crate) use self::decode::is_decoded_alike;
+pub(crate) use self::decode::{is_decoded_alike, unit};
+pub(crate) use self::magic::is_gzip;
 pub use self::reader::{Record, RecordReader};
 pub use self::scanner::{LineCount, MAX_RECORD_BYTES};
 pub use self::splitter::{Counts, RecordSplitter};

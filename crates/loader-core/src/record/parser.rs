@@ -2,7 +2,7 @@
 
 use futures_util::StreamExt;
 
-use super::decode::Decoder;
+use super::decode::{Decoder, unit};
 use super::parsed::{Fault, Parsed};
 use super::tokenizer::{Step, Tokenizer};
 use crate::definition::dialect::{Dialect, Format};
@@ -36,6 +36,58 @@ impl Parser {
     /// that of the names in the header or the dialect. None takes all as they are.
     pub const fn set_width(&mut self, width: Option<usize>) {
         self.records.tokenizer.set_width(width);
+    }
+
+    /// Makes a parser that reads the same object from another place on: `at` is the
+    /// place of the body's first byte, between two records. Its lines and records are
+    /// counted from there. This one has read the header.
+    ///
+    /// # Errors
+    /// `InvalidDefinition` if the encoding is not known.
+    pub(crate) fn elsewhere(&self, body: ByteStream, dialect: &Dialect, at: u64) -> Result<Self> {
+        let records = Records::amid(dialect, self.records.tokenizer.width())?;
+        let mut parser = Self { body, ended: false, records };
+        parser.follow(dialect, at);
+        Ok(parser)
+    }
+
+    /// Takes what comes for the beginning of an object, which may have a byte order mark.
+    pub(crate) const fn begins_object(&mut self) {
+        self.records.decoder.begin_anew();
+    }
+
+    /// Follows the place among the stored bytes, which begin at `at`. It is called before
+    /// anything is read.
+    pub(crate) fn follow(&mut self, dialect: &Dialect, at: u64) {
+        if let Some(unit) = unit(&dialect.encoding) {
+            self.records.tokenizer.follow(at, unit);
+        }
+    }
+
+    /// Stops at the first place between two records that is `stop` or behind it.
+    pub(crate) const fn stop_at(&mut self, stop: Option<u64>) {
+        self.records.tokenizer.stop_at(stop);
+    }
+
+    /// Returns the place among the stored bytes that is read up to, if reading can begin
+    /// anew there.
+    pub(crate) fn place(&self) -> Option<u64> {
+        self.records.place()
+    }
+
+    /// Returns how much of what is stored is read.
+    pub(crate) fn reached(&self) -> u64 {
+        self.records.tokenizer.reached()
+    }
+
+    /// Returns how many lines have ended before the place that is read up to.
+    pub(crate) const fn lines(&self) -> u64 {
+        self.records.tokenizer.line().saturating_sub(1)
+    }
+
+    /// Returns how many fields a record has to have.
+    pub(crate) const fn width(&self) -> Option<usize> {
+        self.records.tokenizer.width()
     }
 
     /// Sets the longest record, in bytes of UTF-8.
@@ -121,7 +173,7 @@ pub fn parse(text: &[u8], dialect: &Dialect) -> (Option<Vec<String>>, Vec<Parsed
 }
 
 /// What comes out of the bytes, without where they come from.
-struct Records {
+pub(super) struct Records {
     decoder: Decoder,
     tokenizer: Tokenizer,
     /// The longest record.
@@ -154,17 +206,37 @@ impl Records {
         Ok(Self { decoder, tokenizer, limit, names, header_rows: dialect.header_rows, header: None })
     }
 
-    fn push(&mut self, bytes: &[u8]) -> Result<()> {
-        self.decoder.push(bytes, &mut self.tokenizer.sink())
+    /// Reads from the midst of an object: there is no header, and nothing is skipped.
+    pub(super) fn amid(dialect: &Dialect, width: Option<usize>) -> Result<Self> {
+        let dialect = Dialect { header_rows: 0, skip_lines: 0, ..dialect.clone() };
+        let mut records = Self::new(&dialect)?;
+        records.decoder.begin_amid();
+        records.tokenizer.set_width(width);
+        Ok(records)
     }
 
-    fn end(&mut self) -> Result<()> {
+    pub(super) const fn tokenizer(&mut self) -> &mut Tokenizer {
+        &mut self.tokenizer
+    }
+
+    fn place(&self) -> Option<u64> {
+        self.tokenizer.place()
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        self.decoder.push(bytes, &mut self.tokenizer.sink())?;
+        self.tokenizer.pass_stored(self.decoder.take_mark());
+        Ok(())
+    }
+
+    pub(super) fn end(&mut self) -> Result<()> {
         self.decoder.finish(&mut self.tokenizer.sink())?;
+        self.tokenizer.pass_stored(self.decoder.take_mark());
         self.tokenizer.end();
         Ok(())
     }
 
-    fn next(&mut self, record: &mut Parsed) -> Step {
+    pub(super) fn next(&mut self, record: &mut Parsed) -> Step {
         self.tokenizer.next(record)
     }
 

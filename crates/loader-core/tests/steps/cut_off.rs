@@ -225,6 +225,55 @@ async fn an_import_that_rejects_rows_goes_on_after_a_cut_at_any_statement() {
 }
 
 #[tokio::test]
+async fn an_import_in_parts_goes_on_after_a_cut_at_any_statement() {
+    at_every_statement(
+        async |world| {
+            for key in ["t/a.csv", "t/b.csv", "t/c.csv"] {
+                world.source.remove(key);
+            }
+            world
+                .source
+                .put("t/a.csv", "id,name\n1,\"o\nne\"\nbad,x\n2,two\n3,three\n4,four\nbad,y\n5,five\n");
+            let definition = json!({
+                "columns": [{"name": "id", "type": "int"}, {"name": "name", "type": "text"}],
+                "on_reject": "keep", "reject_limits": {"object_percent": 50, "run_percent": 100},
+            });
+            world.prepare_with("r1", &json!({"table": "t", "definition": definition})).await.unwrap();
+            let plan = world.plan_in_parts("r1", 20).await.unwrap();
+            assert!(plan.batches > 2);
+            plan
+        },
+        async |world, through, plan| {
+            if let Some(mut client) = through.client(world).await {
+                for batch in world.batches(plan) {
+                    let _ = world.import_on(&mut client, plan, &batch).await;
+                }
+            }
+            let staging = world.one("select staging_table from loader.run where run_id = 'r1'").await;
+            assert_eq!(
+                world.one(&format!("select count(*) from dataimport.\"{staging}\"")).await,
+                world
+                    .one("select coalesce(sum(rows), 0) from loader.object_part where state = 'loaded'")
+                    .await,
+                "rows and ledger agree after every cut"
+            );
+            world.import_all(plan).await;
+            assert_eq!(
+                world.rows("select key, line, record_number from loader.rejected_row order by 1, 2").await,
+                ["(t/a.csv,4,2)", "(t/a.csv,8,6)"]
+            );
+            assert_eq!(
+                world.rows("select state, rows, rejects from loader.object where run_id = 'r1'").await,
+                ["(loaded,5,2)"]
+            );
+            world.publish(plan).await.unwrap();
+            assert_whole(world).await;
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_build_that_rejects_repeated_keys_goes_on_after_a_cut_at_any_statement() {
     at_every_statement(
         async |world| {

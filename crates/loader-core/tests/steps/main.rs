@@ -17,6 +17,7 @@ mod late_and_twice;
 mod merge;
 mod merged_references;
 mod merged_rows;
+mod parts;
 mod refusals;
 mod rejects;
 mod replays;

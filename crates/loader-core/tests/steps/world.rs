@@ -31,6 +31,7 @@ pub(crate) struct World {
     pub(crate) batch_max_bytes: u64,
     pub(crate) batch_max_objects: usize,
     pub(crate) group_max_bytes: u64,
+    pub(crate) part_bytes: u64,
     /// How long an import may take.
     pub(crate) time: Duration,
 }
@@ -76,6 +77,7 @@ impl World {
             batch_max_bytes: 1 << 20,
             batch_max_objects: 2,
             group_max_bytes: 16 << 20,
+            part_bytes: 1 << 20,
             time: Duration::from_mins(2),
         }
     }
@@ -122,11 +124,21 @@ impl World {
     }
 
     pub(crate) async fn plan_on(&self, client: &mut Client, run_id: &str) -> Result<Plan> {
+        self.plan_parts_on(client, run_id, self.part_bytes).await
+    }
+
+    /// Plans with parts of so many bytes.
+    pub(crate) async fn plan_in_parts(&self, run_id: &str, part_bytes: u64) -> Result<Plan> {
+        self.plan_parts_on(&mut self.database.connect().await, run_id, part_bytes).await
+    }
+
+    async fn plan_parts_on(&self, client: &mut Client, run_id: &str, part_bytes: u64) -> Result<Plan> {
         let settings = PlanSettings {
             lease: LEASE,
             max_concurrency: 1,
             batch_max_bytes: self.batch_max_bytes,
             batch_max_objects: self.batch_max_objects,
+            part_bytes,
         };
         plan(client, self.source.as_ref(), self.work.as_ref(), run_id, &settings).await
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::database::parts::Ended;
 use crate::database::rejects::{KEPT_OF_FAILED, Reject};
 use crate::definition::dialect::Dialect;
 use crate::definition::rejects::{DEFAULT_PERCENT, RejectLimits};
@@ -27,6 +28,8 @@ pub(super) struct Account {
     pub(super) rejected: u64,
     /// Whether these are all.
     pub(super) ended: bool,
+    /// Where they ended.
+    pub(super) end: Option<Ended>,
     /// Rejects that are not written yet.
     pub(super) pending: Vec<Reject>,
     /// The first rejects, for when the object fails and its transaction is rolled back.
@@ -50,6 +53,7 @@ impl Account {
             records: 0,
             rejected: 0,
             ended: false,
+            end: None,
             pending: Vec::new(),
             first: Vec::new(),
         }

@@ -32,6 +32,7 @@ use super::open::named;
 use crate::database::control_schema::Schema;
 use crate::database::failure::{Refusal, copy_failure, failure, refusal};
 use crate::database::ledger::Loaded;
+use crate::database::parts::Ended;
 use crate::database::rejects;
 use crate::definition::rejects::{OnReject, RejectLimits};
 use crate::error::{Error, ErrorName, Place, Result};
@@ -43,6 +44,9 @@ use crate::wording::grouped;
 /// The columns that say where a row comes from, while it may still be rejected: for
 /// repeating a key, which only the build finds out.
 pub(crate) const MARKS: [(&str, &str); 2] = [("_loader_object", "text"), ("_loader_line", "bigint")];
+
+/// Where the number of the part begins in the mark of a line.
+pub(crate) const PART_SHIFT: u32 = 40;
 
 /// What goes row by row in one transaction.
 pub(super) struct Lane<'a> {
@@ -98,6 +102,7 @@ impl<'a> Lane<'a> {
             run_id: self.work.run_id.clone(),
             mapping: Arc::clone(&mapping),
             marked: self.work.opener.marked,
+            part: self.work.part.map_or(0, |part| part.number),
             keep_text: self.work.opener.definition.rejects.keep_text,
             wire: match self.on_reject() {
                 _ if !mapping.goes_in_binary() => Wire::Text,
@@ -117,6 +122,7 @@ impl<'a> Lane<'a> {
         }
         if let Some(account) = self.accounts.last_mut() {
             account.ended = true;
+            account.end = reading.ended;
         }
         if self.chunk.is_full() {
             self.flush().await?;
@@ -127,6 +133,11 @@ impl<'a> Lane<'a> {
     /// Sends what is left, and checks the limits.
     pub(super) async fn finish(&mut self) -> Result<(), GroupError> {
         self.flush().await
+    }
+
+    /// Returns where the last object ended that was loaded.
+    pub(super) fn end(&self) -> Option<Ended> {
+        self.accounts.last().and_then(|account| account.end)
     }
 
     /// Returns what was loaded, after [`finish`](Self::finish).
@@ -353,7 +364,8 @@ impl<'a> Lane<'a> {
     async fn keep_rejects(&mut self) -> Result<(), GroupError> {
         for account in self.accounts.iter_mut().skip(self.unsettled) {
             let pending = std::mem::take(&mut account.pending);
-            rejects::keep(self.transaction, &self.work.run_id, &account.object, &pending).await?;
+            let part = self.work.part.as_ref();
+            rejects::keep_of(self.transaction, &self.work.run_id, &account.object, part, &pending).await?;
         }
         let rejected: u64 = self.accounts.iter().map(|account| account.rejected).sum();
         let Some(run_rows) = self.limits().run_rows.filter(|_| rejected > 0) else { return Ok(()) };
@@ -447,7 +459,12 @@ impl<'a> Lane<'a> {
     }
 
     fn limits(&self) -> RejectLimits {
-        self.work.opener.definition.rejects.limits
+        let limits = self.work.opener.definition.rejects.limits;
+        match self.work.part {
+            // The percentage is of all parts, and looked at when all of them are loaded.
+            Some(_) => RejectLimits { object_percent: Some(100.0), ..limits },
+            None => limits,
+        }
     }
 
     async fn execute(&self, statement: &str) -> Result<(), GroupError> {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::MARKS;
 use super::text_format::push_value;
+use super::{MARKS, PART_SHIFT};
 use crate::database::rejects::{MAX_TEXT_BYTES, Reject, kept_text};
 use crate::definition::drift::Metadata;
 use crate::record::mapping::{From, Mapping};
@@ -31,9 +31,19 @@ pub(super) struct Origin {
     /// Whether each row is marked with where it comes from, so that it is found again
     /// when it repeats a key.
     pub(super) marked: bool,
+    /// The part of the object that is read, from 0.
+    pub(super) part: u32,
     /// Whether the texts of rejected rows are kept.
     pub(super) keep_text: bool,
     pub(super) wire: Wire,
+}
+
+impl Origin {
+    /// Returns what a row is marked with: its line, which is counted from the beginning of
+    /// its part, and above that the part's number.
+    fn mark(&self, record: &Parsed) -> u64 {
+        (u64::from(self.part) << PART_SHIFT) + record.line()
+    }
 }
 
 /// How rows are sent.
@@ -238,7 +248,7 @@ impl PieceMaker {
             self.text.push('\t');
             self.push_metadata(Metadata::Object, record);
             self.text.push('\t');
-            self.push_metadata(Metadata::Line, record);
+            self.text.push_str(&self.origin.mark(record).to_string());
         }
         self.text.push('\n');
         true
@@ -318,7 +328,7 @@ fn write_row(origin: &Origin, record: &Parsed, scratch: &mut String, out: &mut V
         is_written.then_some(())?;
     }
     if *marked {
-        let line = i64::try_from(record.line()).ok()?;
+        let line = i64::try_from(origin.mark(record)).ok()?;
         (write_bytes(origin.key.as_bytes(), out) && write_bytes(&line.to_be_bytes(), out)).then_some(())?;
     }
     Some(())

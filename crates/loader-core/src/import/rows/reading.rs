@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::piece::{Origin, Piece, PieceMaker};
+use crate::database::parts::{Begun, Ended};
 use crate::definition::dialect::Dialect;
 use crate::error::{Error, ErrorName, Result};
 use crate::record::mapping::Mapping;
@@ -30,18 +31,22 @@ pub(in crate::import) struct RowsObject {
     pub(in crate::import) parser: Parser,
     /// Its first record, where the mapping had to know it.
     pub(in crate::import) first: Option<Parsed>,
+    /// Where it begins, if it is a part of an object.
+    pub(in crate::import) begun: Option<Begun>,
 }
 
 /// What is said of an object that is being read.
 enum Read {
     Piece(Piece),
     Failed(Error),
-    End,
+    End(Ended),
 }
 
 /// An object that is being read.
 pub(super) struct Reading {
     said: mpsc::Receiver<Read>,
+    /// Where it ended.
+    pub(super) ended: Option<Ended>,
     /// Ended with this.
     _task: JoinSet<()>,
 }
@@ -55,7 +60,7 @@ impl Reading {
             maker.add(first);
         }
         task.spawn(read(parser, maker, sender));
-        Self { said, _task: task }
+        Self { said, ended: None, _task: task }
     }
 
     /// Returns the next piece; none at the end of the object.
@@ -66,7 +71,10 @@ impl Reading {
         match self.said.recv().await {
             Some(Read::Piece(piece)) => Ok(Some(piece)),
             Some(Read::Failed(error)) => Err(error),
-            Some(Read::End) => Ok(None),
+            Some(Read::End(ended)) => {
+                self.ended = Some(ended);
+                Ok(None)
+            }
             // Not to be taken for the end of the object.
             None => Err(Error::new(ErrorName::Internal, "the reading of an object broke off")),
         }
@@ -98,5 +106,6 @@ async fn read(mut parser: Parser, mut maker: PieceMaker, sender: mpsc::Sender<Re
         }
     }
     let _ = sender.send(Read::Piece(maker.take())).await;
-    let _ = sender.send(Read::End).await;
+    let ended = Ended { end_at: parser.place(), lines: parser.lines() };
+    let _ = sender.send(Read::End(ended)).await;
 }

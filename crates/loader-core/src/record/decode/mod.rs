@@ -42,12 +42,32 @@ pub(crate) fn is_decoded_alike(name: &str) -> bool {
     encoding::known(name).is_some_and(|name| name == "UTF8" || TABLES.iter().any(|(table, _)| *table == name))
 }
 
+/// What a stored byte is of the text that is decoded from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// A byte of UTF-8.
+    Byte,
+    /// A character.
+    Character,
+}
+
+/// Returns what a stored byte is in an encoding, where it is the same everywhere: then
+/// decoding can begin in the midst of an object, behind a line end.
+pub(crate) fn unit(name: &str) -> Option<Unit> {
+    let name = encoding::known(name)?;
+    if name == "UTF8" {
+        return Some(Unit::Byte);
+    }
+    TABLES.iter().any(|(table, _)| *table == name).then_some(Unit::Character)
+}
+
 /// Decodes a text in chunks of any size.
 pub(super) struct Decoder {
     kind: Kind,
     /// Bytes that are only the beginning of something.
     held: Vec<u8>,
     begun: bool,
+    mark: u64,
 }
 
 enum Kind {
@@ -98,7 +118,23 @@ impl Decoder {
                 None => other(name),
             },
         };
-        Ok(Self { kind, held: Vec::new(), begun: false })
+        Ok(Self { kind, held: Vec::new(), begun: false, mark: 0 })
+    }
+
+    /// Takes what comes for what stands in the midst of an object: there are no byte
+    /// order marks.
+    pub(super) const fn begin_amid(&mut self) {
+        self.begun = true;
+    }
+
+    /// Takes what comes for the beginning of an object again.
+    pub(super) const fn begin_anew(&mut self) {
+        self.begun = false;
+    }
+
+    /// Says once how many bytes the byte order mark had that was taken off.
+    pub(super) fn take_mark(&mut self) -> u64 {
+        std::mem::take(&mut self.mark)
     }
 
     /// Decodes what comes next.
@@ -159,6 +195,7 @@ impl Decoder {
         if let Some(kind) = kind {
             self.kind = kind;
         }
+        self.mark = mark as u64;
         self.decode(start.get(mark..).unwrap_or_default(), last, out)
     }
 

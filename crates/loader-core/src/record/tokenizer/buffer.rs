@@ -7,6 +7,7 @@ use memchr::{memchr, memchr3, memrchr};
 
 use super::MAX_RAW_BYTES;
 use super::marks::Lines;
+use crate::record::decode::Unit;
 use crate::record::parsed::{Fault, Parsed};
 
 /// The longest run of bytes that is one wrong character in some encoding.
@@ -31,6 +32,18 @@ pub(super) struct Buffer {
     lines: Lines,
     /// What a record may end in begins with these.
     firsts: [u8; 2],
+    /// Where the text begins that is not read yet, among the stored bytes, if that is
+    /// wanted.
+    stored: Option<Stored>,
+}
+
+/// A place among the stored bytes of an object.
+#[derive(Debug)]
+struct Stored {
+    at: u64,
+    unit: Unit,
+    /// Where the text has more bytes than what is stored, and how many.
+    surplus: VecDeque<(u64, u8)>,
 }
 
 /// Bytes that are no character; the text has a replacement character for them.
@@ -83,7 +96,25 @@ impl Buffer {
             last_line: 1,
             lines: Lines::default(),
             firsts,
+            stored: None,
         }
+    }
+
+    /// Follows the place among the stored bytes from here on.
+    pub(super) fn follow(&mut self, at: u64, unit: Unit) {
+        self.stored = Some(Stored { at, unit, surplus: VecDeque::new() });
+    }
+
+    /// Passes over stored bytes that are no text.
+    pub(super) const fn pass_stored(&mut self, bytes: u64) {
+        if let Some(stored) = &mut self.stored {
+            stored.at += bytes;
+        }
+    }
+
+    /// The place among the stored bytes of what is not read yet, if it is followed.
+    pub(super) fn stored(&self) -> Option<u64> {
+        self.stored.as_ref().map(|stored| stored.at)
     }
 
     /// Makes room for more text by forgetting what is read.
@@ -152,8 +183,21 @@ impl Buffer {
     }
 
     fn pass(&mut self, length: usize) {
+        let from = self.at;
         self.at += length;
         let offset = self.offset();
+        if let Some(stored) = &mut self.stored {
+            stored.at += match stored.unit {
+                Unit::Byte => length as u64,
+                Unit::Character => {
+                    let passed = self.text.as_bytes().get(from..from + length).unwrap_or_default();
+                    passed.iter().filter(|byte| (**byte & 0xc0) != 0x80).count() as u64
+                }
+            };
+            while let Some((_, more)) = stored.surplus.pop_front_if(|(at, _)| *at < offset) {
+                stored.at -= u64::from(more);
+            }
+        }
         while self.wrong.front().is_some_and(|wrong| wrong.at < offset) {
             self.wrong.pop_front();
         }
@@ -168,6 +212,10 @@ impl Buffer {
         }
         let at = self.before + self.text.len() as u64;
         self.text.push(char::REPLACEMENT_CHARACTER);
+        if let Some(Stored { unit: Unit::Byte, surplus, .. }) = &mut self.stored {
+            let more = char::REPLACEMENT_CHARACTER.len_utf8().saturating_sub(bytes.len());
+            surplus.push_back((at, u8::try_from(more).unwrap_or_default()));
+        }
         self.wrong_on_line += 1;
         if self.wrong_on_line <= WRONG_SHOWN {
             let mut kept = [0; MAX_WRONG_BYTES];

@@ -30,6 +30,7 @@ use self::plain::Plain;
 use self::reading::{Reading, View};
 use self::text::Text;
 use super::MAX_RECORD_BYTES;
+use super::decode::Unit;
 use super::parsed::{Fault, Parsed, Written};
 use crate::definition::dialect::{Dialect, Format, Ragged};
 
@@ -121,6 +122,8 @@ pub(super) struct Tokenizer {
     /// Up to where a quote was looked for in vain, and how often.
     vain_until: u64,
     vain: u32,
+    /// Where to stop, among the stored bytes.
+    stop: Option<u64>,
 }
 
 impl Tokenizer {
@@ -152,7 +155,53 @@ impl Tokenizer {
             number: 0,
             vain_until: 0,
             vain: 0,
+            stop: None,
         }
+    }
+
+    /// Follows the place among the stored bytes, which begin at `at`.
+    pub(super) fn follow(&mut self, at: u64, unit: Unit) {
+        self.buffer.follow(at, unit);
+    }
+
+    /// Passes over stored bytes that are no text.
+    pub(super) const fn pass_stored(&mut self, bytes: u64) {
+        self.buffer.pass_stored(bytes);
+    }
+
+    /// Stops at the first place between two records that is `stop` or behind it; never
+    /// if there is none.
+    pub(super) const fn stop_at(&mut self, stop: Option<u64>) {
+        self.stop = stop;
+    }
+
+    /// Returns the place among the stored bytes that is read up to, if it is between two
+    /// records and reading can begin anew there: nothing of what came before says how what
+    /// follows is read.
+    pub(super) fn place(&self) -> Option<u64> {
+        let is_over = self.ended && self.buffer.rest().is_empty();
+        let is_fresh = matches!(self.mode, Mode::Records) && self.buffer.offset() >= self.vain_until;
+        self.buffer.stored().filter(|_| is_over || is_fresh)
+    }
+
+    /// Returns the place among the stored bytes that is read up to, wherever that is.
+    pub(super) fn reached(&self) -> u64 {
+        self.buffer.stored().unwrap_or_default()
+    }
+
+    /// Returns the line of the place that is read up to, from 1.
+    pub(super) const fn line(&self) -> u64 {
+        self.buffer.line()
+    }
+
+    /// Returns how many fields a record has to have.
+    pub(super) const fn width(&self) -> Option<usize> {
+        self.width
+    }
+
+    fn is_at_stop(&self) -> bool {
+        let Some(stop) = self.stop else { return false };
+        matches!(self.mode, Mode::Records) && self.buffer.stored().is_some_and(|at| at >= stop)
     }
 
     /// Sets how many fields a record has to have.
@@ -189,6 +238,9 @@ impl Tokenizer {
     /// that there is one.
     pub(super) fn next(&mut self, record: &mut Parsed) -> Step {
         loop {
+            if self.is_at_stop() {
+                return Step::End;
+            }
             let length = self.buffer.rest().len();
             if !self.ended && (length == 0 || length < self.wanted) {
                 return Step::More;
