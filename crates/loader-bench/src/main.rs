@@ -168,6 +168,7 @@ impl Load {
             max_concurrency: self.sessions,
             batch_max_bytes: 128 << 20,
             batch_max_objects: 500,
+            part_bytes: 64 << 20,
         };
         let plan = plan(&mut client, source.as_ref(), &work, &self.run, &settings).await?;
         let batches = work
