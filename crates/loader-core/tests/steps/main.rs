@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod any_dialect;
+mod any_parts;
 mod columns;
 mod constraints;
 mod cut_off;
