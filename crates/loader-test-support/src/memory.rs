@@ -233,7 +233,7 @@ impl MemoryWork {
 #[async_trait]
 impl WorkStore for MemoryWork {
     fn bucket(&self) -> &'static str {
-        "work"
+        "work-bucket"
     }
 
     async fn read(&self, key: &str, _limit: usize) -> Result<Option<Bytes>> {

@@ -11,6 +11,8 @@
     reason = "a measurement that can't be made has failed"
 )]
 
+#[path = "../memory/peak.rs"]
+mod peak;
 #[path = "../../tests/steps/world.rs"]
 #[allow(dead_code, reason = "shared with the tests of the steps")]
 mod world;
@@ -22,7 +24,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use self::processor::{Processor, peak_mib};
+use self::peak::peak_mib;
+use self::processor::Processor;
 use self::world::World;
 
 /// What is measured.

@@ -4,6 +4,9 @@
 //! figures are those of the machine.
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a measurement that can't be made has failed")]
 
+#[path = "../memory/peak.rs"]
+mod peak;
+
 use std::fmt::Write;
 use std::time::Instant;
 
@@ -13,6 +16,8 @@ use loader_core::definition::dialect::{Dialect, Format, Quoting, Trim};
 use loader_core::record::parsed::Parsed;
 use loader_core::record::parser::Parser;
 use loader_core::source::ByteStream;
+
+use self::peak::peak_mib;
 
 /// How much is read of each kind.
 const BYTES: usize = 128 << 20;
@@ -135,13 +140,6 @@ fn time(since: Instant) -> f64 {
     nanoseconds.map_or_else(|| since.elapsed().as_secs_f64(), |nanoseconds| nanoseconds / 1e9)
 }
 
-/// The most memory that the process had, in MiB.
-fn peak() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or_default() / 1024
-}
-
 fn main() {
     let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let start = Instant::now();
@@ -180,6 +178,6 @@ fn main() {
         let seconds = time(start) - before;
         #[expect(clippy::cast_precision_loss, reason = "figures for people")]
         let rate = bytes as f64 / 1e6 / seconds;
-        println!("{:<40} {rate:>8.0} {records:>12} {faults:>10} {:>9}", case.name, peak());
+        println!("{:<40} {rate:>8.0} {records:>12} {faults:>10} {:>9}", case.name, peak_mib());
     }
 }

@@ -11,6 +11,8 @@
     reason = "a measurement that can't be made has failed"
 )]
 
+#[path = "../memory/peak.rs"]
+mod peak;
 #[path = "../../tests/steps/world.rs"]
 #[allow(dead_code, reason = "shared with the tests of the steps")]
 mod world;
@@ -20,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use self::peak::peak_mib;
 use self::world::World;
 
 /// A case: what it is called, which rows are bad, and whether rejects are kept.
@@ -57,13 +60,6 @@ fn object(rows: u64, is_bad: fn(u64, u64) -> bool) -> String {
         .unwrap();
     }
     text
-}
-
-/// The most memory that the process has had, in MiB.
-fn peak() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or_default() / 1024
 }
 
 struct Measured {
@@ -120,7 +116,7 @@ async fn endless_line() {
     println!(
         "A line of 2 GB: {:.1} s, rejected as {kept:?}, at most {} MiB so far\n",
         begun.elapsed().as_secs_f64(),
-        peak()
+        peak_mib()
     );
     world.end().await;
 }
@@ -147,7 +143,7 @@ async fn main() {
                 "{round}: {}: {:.2} s, at most {} MiB so far",
                 case.name,
                 measured.took.as_secs_f64(),
-                peak()
+                peak_mib()
             );
             times.push(measured);
         }

@@ -256,7 +256,7 @@ mod tests {
             name = "temp"
             type = "numeric(5, 1)"
             "#,
-            "s3://work/tables/t.toml",
+            "s3://work-bucket/tables/t.toml",
         )
         .unwrap();
         assert_eq!(definition.engine, Some(EngineChoice::AwsS3));
@@ -279,9 +279,9 @@ mod tests {
                 "named twice",
             ),
         ] {
-            let error = TableDefinition::from_toml(text, "s3://work/tables/t.toml").unwrap_err();
+            let error = TableDefinition::from_toml(text, "s3://work-bucket/tables/t.toml").unwrap_err();
             assert_eq!(error.name, ErrorName::InvalidDefinition, "{text}");
-            assert!(error.message.starts_with("s3://work/tables/t.toml"), "{error}");
+            assert!(error.message.starts_with("s3://work-bucket/tables/t.toml"), "{error}");
             assert!(error.message.contains(part), "{text}: {error}");
         }
     }

@@ -128,7 +128,7 @@ impl Mapping {
 
     /// Whether rows are to be sent in binary: all columns can be, and the database saves
     /// work by it. Rows with a value that can't be come after the others, so not where the
-    /// database numbers them.
+    /// database numbers them; and expressions read texts.
     #[must_use]
     pub fn goes_in_binary(&self) -> bool {
         let is_sent = |column: &MappedColumn| match &column.from {
@@ -137,7 +137,7 @@ impl Mapping {
             From::Field(_) | From::Constant(_) | From::Metadata(_) => column.binary,
         };
         let forms: Option<Vec<BinaryForm>> = self.carried().map(is_sent).collect();
-        !self.is_numbered && forms.is_some_and(|forms| saves_work(&forms))
+        !self.is_numbered && !self.has_expressions() && forms.is_some_and(|forms| saves_work(&forms))
     }
 
     /// Says what is wrong with a record, as far as its fields alone say it.

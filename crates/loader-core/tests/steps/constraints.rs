@@ -1,19 +1,9 @@
 //! Rows that a constraint of the live table refuses, one by one or all together.
 
 use loader_core::error::ErrorName;
-use loader_core::plan::Plan;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::world::World;
-
-fn keeping() -> Value {
-    json!({"on_reject": "keep", "reject_limits": {"object_percent": 100, "run_percent": 100}})
-}
-
-async fn planned(world: &World, run_id: &str, definition: &Value) -> Plan {
-    world.prepare_with(run_id, &json!({"table": "t", "definition": definition})).await.unwrap();
-    world.plan(run_id).await.unwrap()
-}
+use crate::world::{World, keeping};
 
 #[tokio::test]
 async fn what_the_table_forbids_is_rejected_with_the_constraint() {
@@ -25,7 +15,7 @@ async fn what_the_table_forbids_is_rejected_with_the_constraint() {
         )
         .await;
     world.source.put("t/a.csv", "id,name,number\n1,yes,7\n,yes,8\n3,no,9\n400,yes,10\n5,yes,11\n");
-    let plan = planned(&world, "r1", &keeping()).await;
+    let plan = world.planned("r1", &keeping()).await;
     world.import_all(&plan).await;
     assert_eq!(
         world.rows("select line, column_name, constraint_name, sqlstate, row_text from loader.rejected_row order by line").await,
@@ -50,7 +40,7 @@ async fn rows_that_repeat_a_key_are_rejected_and_the_first_one_stays() {
         .await;
     world.source.put("t/a.csv", "id,name\n1,one\n2,two\n2,again\n3,\n");
     world.source.put("t/b.csv", "id,name\n1,late\n4,ONE\n5,\n-6,one\n7,seven\n");
-    let plan = planned(&world, "r1", &keeping()).await;
+    let plan = world.planned("r1", &keeping()).await;
     world.import_all(&plan).await;
     assert_eq!(world.publish(&plan).await.unwrap().rows, 6);
     assert_eq!(
@@ -72,7 +62,7 @@ async fn rows_that_repeat_a_key_are_rejected_and_the_first_one_stays() {
     let columns = "select string_agg(attname, ',' order by attnum) from pg_attribute where attrelid = 'public.t'::regclass and attnum > 0 and not attisdropped";
     assert_eq!(world.one(columns).await, "id,name");
     // And the next run, whose live table has seen dropped columns.
-    let plan = planned(&world, "r2", &keeping()).await;
+    let plan = world.planned("r2", &keeping()).await;
     world.import_all(&plan).await;
     assert_eq!(world.publish(&plan).await.unwrap().rows, 6);
     world.end().await;
@@ -98,7 +88,7 @@ async fn rows_that_repeat_the_key_of_a_merge_or_of_a_partitioned_table_are_rejec
         world.source.put("t/b.csv", "id,name\n3,again\n4,four\n1,again\n500,out\n");
         let mut keep = keeping();
         keep["strategy"] = json!(strategy);
-        let plan = planned(&world, "r1", &keep).await;
+        let plan = world.planned("r1", &keep).await;
         world.import_all(&plan).await;
         let rows = if strategy == "merge" { 5 } else { 4 };
         assert_eq!(world.publish(&plan).await.unwrap().rows, rows, "{strategy}");
@@ -129,7 +119,7 @@ async fn rows_that_refer_to_nothing_are_rejected() {
         .await;
     world.source.put("t/a.csv", "id,country,number,name\n1,de,1,one\n2,de,3,\n3,fr,1,nobody\n4,,,\n");
     world.source.put("t/b.csv", "id,country,number,name\n1,xx,9,\n5,,7,\n6,de,2,un\n");
-    let plan = planned(&world, "r1", &keeping()).await;
+    let plan = world.planned("r1", &keeping()).await;
     world.import_all(&plan).await;
     assert_eq!(world.publish(&plan).await.unwrap().rows, 3);
     assert_eq!(
@@ -169,7 +159,7 @@ async fn rows_of_a_merge_or_of_a_partitioned_table_that_refer_to_nothing_are_rej
         world.source.put("t/a.csv", "id,place\n1,1\n2,2\n3,\n4,3\n5,1\n");
         let mut keep = keeping();
         keep["strategy"] = json!(strategy);
-        let plan = planned(&world, "r1", &keep).await;
+        let plan = world.planned("r1", &keep).await;
         world.import_all(&plan).await;
         assert_eq!(world.publish(&plan).await.unwrap().rows, 3, "{strategy}");
         assert_eq!(
@@ -192,7 +182,7 @@ async fn a_row_that_refers_to_nothing_fails_the_run_where_rejects_are_not_kept()
         )
         .await;
     world.source.put("t/a.csv", "id,place\n1,1\n2,2\n");
-    let plan = planned(&world, "r1", &json!({})).await;
+    let plan = world.planned("r1", &json!({})).await;
     world.import_all(&plan).await;
     let error = world.publish(&plan).await.unwrap_err();
     assert_eq!((error.name, error.sqlstate.as_deref()), (ErrorName::GateFailed, Some("23503")));
@@ -211,7 +201,7 @@ async fn too_many_rows_that_refer_to_nothing_fail_the_run() {
         .await;
     world.source.put("t/a.csv", "id,place\n1,1\n2,2\n3,1\n4,9\n");
     let limited = json!({"on_reject": "keep", "reject_limits": {"object_percent": 100, "run_percent": 100, "run_rows": 1}});
-    let plan = planned(&world, "r1", &limited).await;
+    let plan = world.planned("r1", &limited).await;
     world.import_all(&plan).await;
     let error = world.publish(&plan).await.unwrap_err();
     assert_eq!(error.name, ErrorName::TooManyRejects, "{error}");

@@ -94,7 +94,7 @@ async fn an_unreadable_definition_is_refused_with_its_place() {
     world.work.put("tables/t.toml", "prefix = 5");
     let error = world.prepare("r1").await.unwrap_err();
     assert_eq!(error.name, ErrorName::InvalidDefinition);
-    assert!(error.message.contains("s3://work/tables/t.toml, line 1"), "{error}");
+    assert!(error.message.contains("s3://work-bucket/tables/t.toml, line 1"), "{error}");
     world.end().await;
 }
 

@@ -1,26 +1,19 @@
 //! Rows that can't be loaded, and the others that can.
 
 use loader_core::error::ErrorName;
-use loader_core::plan::Plan;
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{World, keeping};
 
-/// A definition that keeps rejects, as many as there are.
-fn keeping(columns: &Value) -> Value {
-    json!({
-        "columns": columns, "on_reject": "keep",
-        "reject_limits": {"object_percent": 100, "run_percent": 100}
-    })
+/// A definition that keeps rejects of these columns.
+pub(crate) fn keeping_of(columns: &Value) -> Value {
+    let mut definition = keeping();
+    definition["columns"] = columns.clone();
+    definition
 }
 
-fn id_and_name() -> Value {
+pub(crate) fn id_and_name() -> Value {
     json!([{"name": "id", "type": "int"}, {"name": "name", "type": "text"}])
-}
-
-async fn planned(world: &World, run_id: &str, definition: &Value) -> Plan {
-    world.prepare_with(run_id, &json!({"table": "t", "definition": definition})).await.unwrap();
-    world.plan(run_id).await.unwrap()
 }
 
 pub(crate) async fn rejected(world: &World) -> Vec<String> {
@@ -37,7 +30,7 @@ async fn bad_rows_are_kept_and_the_others_are_loaded() {
     let world = World::new().await;
     world.put_three();
     world.source.put("t/bad.csv", "id,name\n6,six\nseven,\"a\nb\"\n8,eight\nnine,x\n");
-    let plan = planned(&world, "r1", &keeping(&id_and_name())).await;
+    let plan = world.planned("r1", &keeping_of(&id_and_name())).await;
     world.import_all(&plan).await;
     assert_eq!(
         rejected(&world).await,
@@ -97,7 +90,7 @@ async fn each_cause_costs_its_row_and_no_other() {
         }
         world.source.put("t/a.csv", bytes);
         let columns = json!([{"name": "id", "type": "int"}, {"name": "v", "type": sql_type}]);
-        let plan = planned(&world, name, &keeping(&columns)).await;
+        let plan = world.planned(name, &keeping_of(&columns)).await;
         world.import_all(&plan).await;
         let expected: Vec<String> =
             [5, 18, 31].iter().map(|id| format!("({},{},{column},{state})", id + 2, id + 1)).collect();
@@ -143,7 +136,7 @@ async fn an_object_that_is_over_its_limit_fails_whole_and_keeps_its_first_reject
     let world = World::new().await;
     world.source.put("t/a.csv", object(40_000, 10));
     world.source.put("t/b.csv", object(50, 60));
-    let plan = planned(&world, "r1", &limited(&json!({"object_rows": 1_500, "object_percent": 100}))).await;
+    let plan = world.planned("r1", &limited(&json!({"object_rows": 1_500, "object_percent": 100}))).await;
     world.import_all(&plan).await;
     assert_eq!(
         failures(&world).await,
@@ -181,7 +174,7 @@ async fn the_percentage_is_checked_at_the_end_and_of_long_objects_on_the_way() {
     world.source.put("t/b.csv", format!("{}x,bad\n", object(1_000, 10)));
     // All of them: it ends with what the first chunk allows.
     world.source.put("t/c.csv", object(100_000, 1));
-    let plan = planned(&world, "r1", &limited(&json!({}))).await;
+    let plan = world.planned("r1", &limited(&json!({}))).await;
     world.import_all(&plan).await;
     assert_eq!(
         failures(&world).await,
@@ -205,7 +198,7 @@ async fn a_run_that_is_over_its_limit_stops_and_says_so() {
         world.source.put(&format!("t/{number}.csv"), object(10, 5));
     }
     let limits = json!({"object_percent": 100, "run_percent": 100, "run_rows": 5});
-    let plan = planned(&world, "r1", &limited(&limits)).await;
+    let plan = world.planned("r1", &limited(&limits)).await;
     let batches = world.batches(&plan);
     for batch in &batches[..2] {
         assert_eq!(world.import(&plan, batch).await.unwrap().rejects, 2);
@@ -226,7 +219,7 @@ async fn the_percentage_of_the_run_is_checked_before_the_build_and_again_before_
     let world = World::new().await;
     world.source.put("t/a.csv", object(100, 5));
     world.source.put("t/b.csv", object(100, 1_000));
-    let plan = planned(&world, "r1", &limited(&json!({"object_percent": 100, "run_percent": 9.9}))).await;
+    let plan = world.planned("r1", &limited(&json!({"object_percent": 100, "run_percent": 9.9}))).await;
     world.import_all(&plan).await;
     let error = world.publish(&plan).await.unwrap_err();
     assert_eq!(error.name, ErrorName::TooManyRejects);
@@ -256,7 +249,7 @@ async fn the_rows_lane_fails_an_object_as_the_verbatim_lane_does() {
         for (lane, dialect) in [("verbatim", json!({})), ("rows", json!({"skip_blank_lines": true}))] {
             world.source.put("t/a.csv", *bytes);
             let run_id = format!("{name} {lane}");
-            let plan = planned(&world, &run_id, &json!({"columns": columns, "dialect": dialect})).await;
+            let plan = world.planned(&run_id, &json!({"columns": columns, "dialect": dialect})).await;
             world.import_all(&plan).await;
             let failed = "select error_name, error_line, sqlstate, rejects from loader.object";
             // Bytes that are no text of the database are shown in two ways.
@@ -275,10 +268,10 @@ async fn the_rows_lane_fails_an_object_as_the_verbatim_lane_does() {
 #[tokio::test]
 async fn the_text_of_rows_is_left_out_where_it_is_not_wanted() {
     let world = World::new().await;
-    let mut definition = keeping(&id_and_name());
+    let mut definition = keeping_of(&id_and_name());
     definition["reject_text"] = json!(false);
     world.source.put("t/a.csv", "id,name\n1,a\nsecret,secret\n2,sec\0ret\n3,sec,ret\n");
-    let plan = planned(&world, "r1", &definition).await;
+    let plan = world.planned("r1", &definition).await;
     world.import_all(&plan).await;
     assert_eq!(world.one("select count(*) from loader.rejected_row").await, "3");
     assert_eq!(
@@ -292,7 +285,7 @@ async fn the_text_of_rows_is_left_out_where_it_is_not_wanted() {
 async fn long_texts_are_cut_and_say_so() {
     let world = World::new().await;
     world.source.put("t/a.csv", format!("id,name\nx,{}\n", "é".repeat(10_000)));
-    let plan = planned(&world, "r1", &keeping(&id_and_name())).await;
+    let plan = world.planned("r1", &keeping_of(&id_and_name())).await;
     world.import_all(&plan).await;
     assert_eq!(
         world.rows("select octet_length(row_text), row_cut from loader.rejected_row").await,
@@ -306,7 +299,7 @@ async fn a_retry_after_half_of_the_rejects_keeps_each_once() {
     let world = World::new().await;
     let text = object(60_000, 50);
     world.source.put("t/a.csv", text.clone());
-    let plan = planned(&world, "r1", &keeping(&id_and_name())).await;
+    let plan = world.planned("r1", &keeping_of(&id_and_name())).await;
     world.source.break_next_read("t/a.csv", text.len() / 2);
     let batch = &world.batches(&plan)[0];
     let error = world.import(&plan, batch).await.unwrap_err();
@@ -331,7 +324,7 @@ async fn a_new_plan_forgets_the_rejects_of_what_it_loads_anew() {
     let world = World::new().await;
     world.source.put("t/a.csv", "id,name\nx,1\n2,two\n");
     world.source.put("t/b.csv", "id,name\ny,1\n2,two\n3,three\n4,four\n");
-    let plan = planned(&world, "r1", &limited(&json!({"object_percent": 30, "run_percent": 100}))).await;
+    let plan = world.planned("r1", &limited(&json!({"object_percent": 30, "run_percent": 100}))).await;
     world.import_all(&plan).await;
     assert_eq!(rejected(&world).await.len(), 2);
     world.source.put("t/a.csv", "id,name\n1,one\n2,two\n");
@@ -346,11 +339,11 @@ async fn a_new_plan_forgets_the_rejects_of_what_it_loads_anew() {
 async fn a_run_that_goes_on_with_another_ones_rows_has_its_rejects() {
     let world = World::new().await;
     world.source.put("t/a.csv", "id,name\n1,one\nx,two\n");
-    let definition = keeping(&id_and_name());
-    let plan = planned(&world, "r1", &definition).await;
+    let definition = keeping_of(&id_and_name());
+    let plan = world.planned("r1", &definition).await;
     world.import_all(&plan).await;
     world.clean_up("r1", "Loader.GateFailed").await.unwrap();
-    let plan = planned(&world, "r2", &definition).await;
+    let plan = world.planned("r2", &definition).await;
     world.import_all(&plan).await;
     assert_eq!(world.publish(&plan).await.unwrap().rows, 1);
     assert_eq!(world.rows("select run_id, key from loader.rejected_row").await, ["(r2,t/a.csv)"]);
@@ -363,13 +356,13 @@ async fn rows_go_through_expressions_and_those_that_fail_are_rejected() {
     world
         .source
         .put("t/a.csv", "id,celsius,note\n1,20,a\n2,x,b\nthree,30,c\n4,40,much too long\n5,1000,e\n6,-1,\n");
-    let mut definition = keeping(&json!([
+    let mut definition = keeping_of(&json!([
         {"name": "id", "type": "int"},
         {"name": "kelvin", "type": "numeric(5,2)"},
         {"name": "note", "type": "varchar(5)", "not_null": true},
     ]));
     definition["values"] = json!({"kelvin": {"header": "celsius", "sql": "value::numeric + 273.15"}});
-    let plan = planned(&world, "r1", &definition).await;
+    let plan = world.planned("r1", &definition).await;
     world.import_all(&plan).await;
     assert_eq!(
         world.rows("select line, column_name, sqlstate from loader.rejected_row order by line").await,
@@ -379,7 +372,7 @@ async fn rows_go_through_expressions_and_those_that_fail_are_rejected() {
     assert_eq!(world.rows("select * from public.t").await, ["(1,293.15,a)"]);
     // Where none may be bad, the first one fails the object.
     definition["on_reject"] = json!("fail");
-    let plan = planned(&world, "r2", &definition).await;
+    let plan = world.planned("r2", &definition).await;
     world.import_all(&plan).await;
     assert_eq!(
         world
@@ -396,9 +389,9 @@ async fn rows_go_through_expressions_and_those_that_fail_are_rejected() {
 async fn a_sniffed_object_says_in_the_ledger_how_it_was_read() {
     let world = World::new().await;
     world.source.put("t/a.csv", "id;name\n1;one\n2;\"two;half\"\nx;three\n4;four\n");
-    let mut definition = keeping(&id_and_name());
+    let mut definition = keeping_of(&id_and_name());
     definition["dialect"] = json!({"sniff": true, "encoding": "auto"});
-    let plan = planned(&world, "r1", &definition).await;
+    let plan = world.planned("r1", &definition).await;
     world.import_all(&plan).await;
     assert_eq!(
         world.rows("select rows, rejects, dialect ->> 'delimiter', header from loader.object").await,
@@ -431,7 +424,7 @@ async fn what_the_database_can_not_load_itself_goes_row_by_row() {
              $$",
         )
         .await;
-    let plan = planned(&world, "r1", &keeping(&id_and_name())).await;
+    let plan = world.planned("r1", &keeping_of(&id_and_name())).await;
     world.import_all(&plan).await;
     assert_eq!(
         world.rows("select key, engine, reason, rows, rejects from loader.object order by key").await,

@@ -127,8 +127,8 @@ async fn a_file_is_exported_corrected_and_loaded() {
     world.with_rejects(json!({})).await;
     let exported = world.export("r").await.unwrap();
     assert_eq!((exported.rows, exported.rows_without_values), (5, 1));
-    assert_eq!((exported.bucket.as_str(), exported.key.as_str()), ("work", "rejects/r.csv"));
-    assert!(exported.next.contains("s3://work/replays/r.csv"), "{}", exported.next);
+    assert_eq!((exported.bucket.as_str(), exported.key.as_str()), ("work-bucket", "rejects/r.csv"));
+    assert!(exported.next.contains("s3://work-bucket/replays/r.csv"), "{}", exported.next);
     assert_eq!(
         world.work.lines("rejects/r.csv"),
         [
@@ -177,7 +177,7 @@ async fn a_file_that_is_wrong_loads_nothing_and_says_where() {
         (
             1,
             "_key,_line,id,name,day\nt/a.csv,3,2,two,\nt/a.csv,2,9,nine,\n",
-            "s3://work/replays/r.csv, line 3: the run r has rejected no row on line 2 of t/a.csv",
+            "s3://work-bucket/replays/r.csv, line 3: the run r has rejected no row on line 2 of t/a.csv",
         ),
         (2, "_key,_line,id,name\nt/a.csv,3,2,two\n", "day"),
         (3, "id,name\n1,one\n", "_key and _line"),

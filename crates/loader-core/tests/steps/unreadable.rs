@@ -1,22 +1,7 @@
 //! Records that can't be read to their end, and the others that can.
 
-use loader_core::plan::Plan;
-use serde_json::{Value, json};
-
-use crate::rejects::{object, rejected};
+use crate::rejects::{id_and_name, keeping_of, object, rejected};
 use crate::world::World;
-
-fn keeping() -> Value {
-    json!({
-        "columns": [{"name": "id", "type": "int"}, {"name": "name", "type": "text"}],
-        "on_reject": "keep", "reject_limits": {"object_percent": 100, "run_percent": 100}
-    })
-}
-
-async fn planned(world: &World) -> Plan {
-    world.prepare_with("r1", &json!({"table": "t", "definition": keeping()})).await.unwrap();
-    world.plan("r1").await.unwrap()
-}
 
 #[tokio::test]
 async fn a_quote_that_does_not_end_costs_its_record_and_not_the_rest_of_the_object() {
@@ -24,7 +9,7 @@ async fn a_quote_that_does_not_end_costs_its_record_and_not_the_rest_of_the_obje
     let rows: String =
         (1..=50).map(|id| if id == 20 { "20,\"open\n".to_owned() } else { format!("{id},x\n") }).collect();
     world.source.put("t/a.csv", format!("id,name\n{rows}"));
-    let plan = planned(&world).await;
+    let plan = world.planned("r1", &keeping_of(&id_and_name())).await;
     world.import_all(&plan).await;
     assert_eq!(rejected(&world).await, ["(t/a.csv,21,20,,22P04,\"20,\"\"open\")"]);
     assert_eq!(world.publish(&plan).await.unwrap().rows, 49);
@@ -41,7 +26,7 @@ async fn an_object_that_breaks_off_is_not_loaded_in_part() {
     world.source.put("t/cut.csv.gz", gzip);
     world.source.put("t/page.csv", "<!DOCTYPE html>\n<html><body>503, try later</body></html>\n");
     world.put_three();
-    let plan = planned(&world).await;
+    let plan = world.planned("r1", &keeping_of(&id_and_name())).await;
     world.import_all(&plan).await;
     assert_eq!(
         world.rows("select key, error_name from loader.object where state = 'failed' order by key").await,
@@ -66,7 +51,7 @@ async fn rows_that_never_end_cost_one_row_and_little_memory() {
         std::io::Write::write_all(&mut bomb, &zeros).unwrap();
     }
     world.source.put("t/bomb.csv", bomb.finish().unwrap());
-    let plan = planned(&world).await;
+    let plan = world.planned("r1", &keeping_of(&id_and_name())).await;
     world.import_all(&plan).await;
     assert_eq!(
         world.rows("select key, line, sqlstate, length(row_text) <= 8192, row_cut from loader.rejected_row order by key").await,

@@ -23,6 +23,11 @@ use tokio_postgres::Client;
 
 pub(crate) const LEASE: Duration = Duration::from_mins(10);
 
+/// A definition that keeps rejects, as many as there are.
+pub(crate) fn keeping() -> Value {
+    json!({"on_reject": "keep", "reject_limits": {"object_percent": 100, "run_percent": 100}})
+}
+
 pub(crate) struct World {
     pub(crate) database: TestDatabase,
     pub(crate) source: Arc<MemorySource>,
@@ -121,6 +126,12 @@ impl World {
 
     pub(crate) async fn prepare_with(&self, run_id: &str, input: &Value) -> Result<Prepared> {
         self.prepare_on(&mut self.database.connect().await, run_id, input).await
+    }
+
+    /// Prepares and plans a run of the table `t`.
+    pub(crate) async fn planned(&self, run_id: &str, definition: &Value) -> Plan {
+        self.prepare_with(run_id, &json!({"table": "t", "definition": definition})).await.unwrap();
+        self.plan(run_id).await.unwrap()
     }
 
     pub(crate) async fn plan_on(&self, client: &mut Client, run_id: &str) -> Result<Plan> {

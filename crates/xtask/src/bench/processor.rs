@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Ticks a second, which Linux has told programs on all its machines for decades
 /// (`USER_HZ`).
-const TICKS: u64 = 100;
+pub(crate) const TICKS: u64 = 100;
 
 /// What a server has used so far: its main process, the living sessions, and those that
 /// have ended.
@@ -33,14 +33,16 @@ impl ServerTime {
 }
 
 /// A line of `/proc/<pid>/stat` (man page proc(5)).
-struct Stat {
+pub(crate) struct Stat {
     parent: u32,
-    used: u64,
+    /// By the process itself, in ticks.
+    pub(crate) used: u64,
     used_by_ended: u64,
 }
 
 impl Stat {
-    fn of(pid: u32) -> Option<Self> {
+    /// Reads that of a process; none if there is none.
+    pub(crate) fn of(pid: u32) -> Option<Self> {
         Self::parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
@@ -58,12 +60,10 @@ impl Stat {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn the_name_of_a_process_may_hold_anything() {
         let line = "12 (a) b (c) S 7 12 12 0 -1 4194560 1 2 3 4 100 20 30 4 20 0 1 0 99 1 1";
-        let stat = Stat::parse(line).unwrap();
+        let stat = super::Stat::parse(line).unwrap();
         assert_eq!((stat.parent, stat.used, stat.used_by_ended), (7, 120, 34));
     }
 }

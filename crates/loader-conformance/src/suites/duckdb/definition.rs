@@ -6,7 +6,7 @@ use super::TABLE;
 use super::options::{Options, Types};
 use super::statement::{Statement, Target};
 use super::table::Table;
-use super::types::in_postgres;
+use super::type_names::in_postgres;
 
 /// A definition, and what else the case needs.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,7 +13,7 @@ mod selection;
 mod statement;
 mod table;
 mod tokens;
-mod types;
+mod type_names;
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! The tables that a test makes before it reads a file into them.
 
 use super::tokens::{Token, tokens};
-use super::types::in_postgres;
+use super::type_names::in_postgres;
 
 /// A table to read into.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::text_format::push_value;
 use super::{MARKS, PART_SHIFT};
 use crate::database::rejects::{MAX_TEXT_BYTES, Reject, kept_text};
 use crate::definition::drift::Metadata;
-use crate::record::mapping::{From, Mapping};
+use crate::record::mapping::{From, MappedColumn, Mapping};
 use crate::record::parsed::{Parsed, Text, Written};
 use crate::values::Converted;
 use crate::values::binary::{begin_row, write_bytes, write_null};
@@ -145,6 +145,56 @@ impl Piece {
     }
 }
 
+impl Origin {
+    /// Returns the text of a column's value in the row of a record.
+    fn value<'a>(
+        &'a self,
+        column: &'a MappedColumn,
+        record: &'a Parsed,
+        scratch: &'a mut String,
+    ) -> Converted<'a> {
+        scratch.clear();
+        match &column.from {
+            From::Field(field) => {
+                let text = record.field(*field).unwrap_or(Text { value: "", written: Written::Absent });
+                column.conversion.apply(text, scratch)
+            }
+            From::Metadata(Metadata::Object) => Converted::Value(&self.key),
+            From::Metadata(Metadata::Etag) => Converted::Value(&self.etag),
+            From::Metadata(Metadata::RunId) => Converted::Value(&self.run_id),
+            From::Metadata(Metadata::Line) => {
+                scratch.push_str(&record.line().to_string());
+                Converted::Value(scratch)
+            }
+            From::Metadata(Metadata::LoadedAt) => Converted::Value(NOW),
+            From::Constant(value) => value.as_deref().map_or(Converted::Null, Converted::Value),
+            // It is not carried.
+            From::Sql => Converted::Null,
+        }
+    }
+
+    /// Writes the values of a row in binary, as far as they are certain.
+    fn write_binary(&self, record: &Parsed, scratch: &mut String, out: &mut Vec<u8>) -> Option<()> {
+        let width = self.mapping.columns.len() + if self.marked { MARKS.len() } else { 0 };
+        begin_row(i16::try_from(width).ok()?, out);
+        for column in &self.mapping.columns {
+            let form = column.binary?;
+            let is_written = match self.value(column, record, scratch) {
+                Converted::Null => write_null(out),
+                Converted::Value(value) => form.write(value, out),
+                Converted::Refused { .. } => false,
+            };
+            is_written.then_some(())?;
+        }
+        if self.marked {
+            let mark = i64::try_from(self.mark(record)).ok()?;
+            let is_written = write_bytes(self.key.as_bytes(), out) && write_bytes(&mark.to_be_bytes(), out);
+            is_written.then_some(())?;
+        }
+        Some(())
+    }
+}
+
 /// Puts pieces together.
 pub(super) struct PieceMaker {
     origin: Origin,
@@ -193,7 +243,7 @@ impl PieceMaker {
             self.refuse(record, None, fault.sqlstate(), fault.reason());
             return;
         }
-        let is_binary = self.origin.wire != Wire::Text && self.write_binary(record).is_some();
+        let is_binary = self.origin.wire != Wire::Text && self.write_binary(record);
         let has_text = !is_binary || self.origin.wire == Wire::Both;
         if has_text && !self.write_text(record) {
             return;
@@ -224,29 +274,19 @@ impl PieceMaker {
             if at > 0 {
                 self.text.push('\t');
             }
-            match &column.from {
-                From::Field(field) => {
-                    let text = record.field(*field).unwrap_or(Text { value: "", written: Written::Absent });
-                    self.scratch.clear();
-                    match column.conversion.apply(text, &mut self.scratch) {
-                        Converted::Null => push_value(None, &mut self.text),
-                        Converted::Value(value) => push_value(Some(value), &mut self.text),
-                        Converted::Refused { sqlstate, reason } => {
-                            self.text.truncate(start);
-                            self.refuse(record, Some(column.name.as_str()), sqlstate, reason);
-                            return false;
-                        }
-                    }
+            match self.origin.value(column, record, &mut self.scratch) {
+                Converted::Null => push_value(None, &mut self.text),
+                Converted::Value(value) => push_value(Some(value), &mut self.text),
+                Converted::Refused { sqlstate, reason } => {
+                    self.text.truncate(start);
+                    self.refuse(record, Some(column.name.as_str()), sqlstate, reason);
+                    return false;
                 }
-                From::Metadata(metadata) => self.push_metadata(*metadata, record),
-                From::Constant(value) => push_value(value.as_deref(), &mut self.text),
-                // It is not carried.
-                From::Sql => {}
             }
         }
         if self.origin.marked {
             self.text.push('\t');
-            self.push_metadata(Metadata::Object, record);
+            push_value(Some(&self.origin.key), &mut self.text);
             self.text.push('\t');
             self.text.push_str(&self.origin.mark(record).to_string());
         }
@@ -256,24 +296,13 @@ impl PieceMaker {
 
     /// Writes a record as a row in the binary format, if that is certain for each of its
     /// values.
-    fn write_binary(&mut self, record: &Parsed) -> Option<()> {
+    fn write_binary(&mut self, record: &Parsed) -> bool {
         let start = self.binary.len();
-        let written = write_row(&self.origin, record, &mut self.scratch, &mut self.binary);
-        if written.is_none() {
+        let is_written = self.origin.write_binary(record, &mut self.scratch, &mut self.binary).is_some();
+        if !is_written {
             self.binary.truncate(start);
         }
-        written
-    }
-
-    fn push_metadata(&mut self, metadata: Metadata, record: &Parsed) {
-        let out = &mut self.text;
-        match metadata {
-            Metadata::Object => push_value(Some(&self.origin.key), out),
-            Metadata::Etag => push_value(Some(&self.origin.etag), out),
-            Metadata::RunId => push_value(Some(&self.origin.run_id), out),
-            Metadata::Line => out.push_str(&record.line().to_string()),
-            Metadata::LoadedAt => out.push_str(NOW),
-        }
+        is_written
     }
 
     fn refuse(&mut self, record: &Parsed, column: Option<&str>, sqlstate: &str, reason: &str) {
@@ -295,41 +324,4 @@ impl PieceMaker {
             cut: keep && (cut || is_cut),
         });
     }
-}
-
-/// Writes the values of a row in binary, as far as they are certain.
-fn write_row(origin: &Origin, record: &Parsed, scratch: &mut String, out: &mut Vec<u8>) -> Option<()> {
-    let Origin { mapping, marked, .. } = origin;
-    let width = mapping.columns.len() + if *marked { MARKS.len() } else { 0 };
-    begin_row(i16::try_from(width).ok()?, out);
-    for column in &mapping.columns {
-        let form = column.binary?;
-        let is_written = match &column.from {
-            From::Field(field) => {
-                let text = record.field(*field).unwrap_or(Text { value: "", written: Written::Absent });
-                scratch.clear();
-                match column.conversion.apply(text, scratch) {
-                    Converted::Null => write_null(out),
-                    Converted::Value(value) => form.write(value, out),
-                    Converted::Refused { .. } => false,
-                }
-            }
-            From::Metadata(metadata) => match metadata {
-                Metadata::Object => form.write(&origin.key, out),
-                Metadata::Etag => form.write(&origin.etag, out),
-                Metadata::RunId => form.write(&origin.run_id, out),
-                Metadata::Line => form.write(&record.line().to_string(), out),
-                Metadata::LoadedAt => false,
-            },
-            From::Constant(None) => write_null(out),
-            From::Constant(Some(value)) => form.write(value, out),
-            From::Sql => false,
-        };
-        is_written.then_some(())?;
-    }
-    if *marked {
-        let line = i64::try_from(origin.mark(record)).ok()?;
-        (write_bytes(origin.key.as_bytes(), out) && write_bytes(&line.to_be_bytes(), out)).then_some(())?;
-    }
-    Some(())
 }
