@@ -75,6 +75,18 @@ pub(super) struct GroupOutcome {
     pub(super) failed: Vec<Failed>,
 }
 
+impl GroupOutcome {
+    /// Adds what became of other objects.
+    pub(super) fn add(&mut self, other: Self) {
+        self.loaded += other.loaded;
+        self.already_loaded += other.already_loaded;
+        self.already_failed += other.already_failed;
+        self.rows += other.rows;
+        self.rejects += other.rejects;
+        self.failed.extend(other.failed);
+    }
+}
+
 /// An object that can't be loaded.
 #[derive(Debug)]
 pub(super) struct Failed {

@@ -120,7 +120,7 @@ pub async fn import(
         // The database ends a statement by itself when the time is up; a source that
         // stalls is given up a little later.
         match tokio::time::timeout_at(work.until + MARGIN / 2, load(client, &work, objects)).await {
-            Ok(Ok(group)) => outcome.add(&group),
+            Ok(Ok(group)) => outcome.count(&group),
             Ok(Err(error)) if !work.is_out_of_time() => return Err(error),
             _ => return Err(out_of_time(client, &work, objects, number == 0).await?),
         }
@@ -138,7 +138,7 @@ async fn check_run_limit(client: &Client, run_id: &str, definition: &ResolvedDef
 }
 
 impl BatchOutcome {
-    fn add(&mut self, group: &GroupOutcome) {
+    fn count(&mut self, group: &GroupOutcome) {
         self.loaded += group.loaded;
         self.already_loaded += group.already_loaded;
         self.failed += group.failed.len() as u64 + group.already_failed;
@@ -177,51 +177,64 @@ async fn load(client: &mut Client, work: &Assignment, objects: &[&ObjectVersion]
     }
 }
 
-/// Loads a group, or, if one of its objects spoils it, its objects one by one.
+/// How many objects that spoil a group are left out of it, one after the other, before its
+/// objects are loaded one by one. Each costs the group anew.
+const LEFT_OUT: usize = 3;
+
+/// Loads a group. An object that spoils it is recorded, and the others are loaded
+/// without it.
 async fn load_group(
     client: &mut Client,
     work: &Assignment,
     objects: &[&ObjectVersion],
 ) -> Result<GroupOutcome> {
-    let outcome = match group::load(client, work, objects).await {
-        Ok(outcome) => outcome,
-        Err(GroupError::Step(error)) => return Err(error),
-        Err(GroupError::Object(spoiled)) => {
-            let Spoiled { error, rejected, rejects } = *spoiled;
-            let [object] = objects else {
-                tracing::info!(run.id = work.run_id, batch = work.batch, %error, "a group has a bad object: loading its objects one by one");
-                return one_by_one(client, work, objects).await;
-            };
-            let mut failed = Failed { rejected, rejects, ..Failed::new(object, error) };
-            if failed.rejects.is_empty() && work.opener.is_verbatim() {
-                failed = failed.with_row(&work.opener, LineCount::Newlines).await;
-            }
-            record_failed(client, work, &failed).await?;
-            GroupOutcome { failed: vec![failed], ..GroupOutcome::default() }
-        }
-    };
-    for Failed { object, error, .. } in &outcome.failed {
-        tracing::warn!(run.id = work.run_id, object.key = object.key, error.name = error.name.as_str(), %error, "an object can't be loaded");
-    }
-    Ok(outcome)
-}
-
-async fn one_by_one(
-    client: &mut Client,
-    work: &Assignment,
-    objects: &[&ObjectVersion],
-) -> Result<GroupOutcome> {
     let mut all = GroupOutcome::default();
-    for object in objects {
-        let one = Box::pin(load_group(client, work, &[*object])).await?;
-        all.loaded += one.loaded;
-        all.already_loaded += one.already_loaded;
-        all.already_failed += one.already_failed;
-        all.rows += one.rows;
-        all.rejects += one.rejects;
-        all.failed.extend(one.failed);
+    let mut groups = vec![objects.to_vec()];
+    while let Some(mut group) = groups.pop() {
+        let spoiled = match group::load(client, work, &group).await {
+            Ok(outcome) => {
+                outcome.failed.iter().for_each(|failed| warn(work, failed));
+                all.add(outcome);
+                continue;
+            }
+            Err(GroupError::Step(error)) => return Err(error),
+            Err(GroupError::Object(spoiled)) => *spoiled,
+        };
+        let Some(object) = take_spoiler(&mut group, &spoiled.error) else {
+            // Which one it was is not known.
+            groups.extend(group.into_iter().map(|object| vec![object]));
+            continue;
+        };
+        let Spoiled { error, rejected, rejects } = spoiled;
+        let mut failed = Failed { rejected, rejects, ..Failed::new(object, error) };
+        if failed.rejects.is_empty() && work.opener.is_verbatim() {
+            failed = failed.with_row(&work.opener, LineCount::Newlines).await;
+        }
+        record_failed(client, work, &failed).await?;
+        warn(work, &failed);
+        all.failed.push(failed);
+        if all.failed.len() > LEFT_OUT {
+            groups.extend(group.into_iter().map(|object| vec![object]));
+        } else if !group.is_empty() {
+            groups.push(group);
+        }
     }
     Ok(all)
+}
+
+/// Takes the object that an error is of out of its group.
+fn take_spoiler<'a>(group: &mut Vec<&'a ObjectVersion>, error: &Error) -> Option<&'a ObjectVersion> {
+    let key = error.place.as_ref().map(|place| place.key.as_str());
+    let at = match group.as_slice() {
+        [_] => 0,
+        objects => objects.iter().position(|object| Some(object.key.as_str()) == key)?,
+    };
+    Some(group.remove(at))
+}
+
+fn warn(work: &Assignment, failed: &Failed) {
+    let Failed { object, error, .. } = failed;
+    tracing::warn!(run.id = work.run_id, object.key = object.key, error.name = error.name.as_str(), %error, "an object can't be loaded");
 }
 
 async fn record_failed(client: &mut Client, work: &Assignment, failed: &Failed) -> Result<()> {

@@ -34,6 +34,44 @@ async fn a_bad_row_is_named_and_the_other_objects_are_loaded() {
 }
 
 #[tokio::test]
+async fn the_others_of_a_group_are_loaded_together_unless_many_of_it_are_bad() {
+    let mut world = World::new().await;
+    world.batch_max_objects = 100;
+    let columns = json!([{"name": "id", "type": "int"}]);
+    // Four batches of ten objects; the bad ones are all in the first.
+    for (bad, transactions) in [(1, 4), (3, 4), (5, 3 + 5)] {
+        for number in 0..40 {
+            let text = if number < bad { "id\n1\nx\n" } else { "id\n1\n2\n" };
+            world.source.put(&format!("t/{number:02}.csv"), text);
+        }
+        let run_id = format!("{bad} bad");
+        let plan = world.planned(&run_id, &json!({"columns": columns, "engine": "stream"})).await;
+        let batches = world.batches(&plan);
+        assert_eq!(batches.iter().map(|batch| batch.objects.len()).collect::<Vec<_>>(), [10; 4]);
+        let outcome = world.import(&plan, &batches[0]).await.unwrap();
+        assert_eq!((outcome.loaded, outcome.failed, outcome.rows), (10 - bad, bad, 2 * (10 - bad)));
+        world.import_all(&plan).await;
+        assert_eq!(
+            world
+                .rows(&format!(
+                    "select count(*), count(*) filter (where error_name = 'Loader.BadRow' and error_line = 3)
+                     from loader.object where run_id = '{run_id}' and state = 'failed'"
+                ))
+                .await,
+            [format!("({bad},{bad})")]
+        );
+        let staging =
+            world.one(&format!("select staging_table from loader.run where run_id = '{run_id}'")).await;
+        assert_eq!(
+            world.one(&format!("select count(distinct xmin::text) from dataimport.\"{staging}\"")).await,
+            transactions.to_string()
+        );
+        world.clean_up(&run_id, "Loader.ObjectsFailed").await.unwrap();
+    }
+    world.end().await;
+}
+
+#[tokio::test]
 async fn failed_objects_within_the_tolerance_are_left_out() {
     let world = World::new().await;
     world.put_three();

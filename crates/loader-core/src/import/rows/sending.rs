@@ -9,6 +9,9 @@ use tokio_postgres::{CopyInSink, Transaction};
 use crate::identifier::{Identifier, QualifiedName};
 use crate::values::binary::{HEADER, TRAILER};
 
+/// Bytes of one message. The server takes a message whole before it reads in it.
+const MESSAGE_BYTES: usize = 32 * 1024;
+
 /// A COPY that is under way.
 pub(super) struct Sending {
     sink: Pin<Box<CopyInSink<Bytes>>>,
@@ -43,11 +46,12 @@ impl Sending {
         self.sink.flush().await
     }
 
-    pub(super) async fn feed(&mut self, rows: Bytes) -> Result<(), tokio_postgres::Error> {
-        if rows.is_empty() {
-            return Ok(());
+    pub(super) async fn feed(&mut self, mut rows: Bytes) -> Result<(), tokio_postgres::Error> {
+        while !rows.is_empty() {
+            let message = rows.split_to(rows.len().min(MESSAGE_BYTES));
+            self.sink.feed(message).await?;
         }
-        self.sink.feed(rows).await
+        Ok(())
     }
 
     /// Ends the COPY and returns how many rows the database took.
