@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_postgres::Transaction;
 
 use super::group::{Assignment, GroupError, is_objects_fault};
+use super::last_mapping::LastMapping;
 use super::open::{Opener, named};
 use super::rows::Lane;
 use crate::database::failure::failure;
@@ -87,6 +88,7 @@ impl Check<'_> {
                 engine: self.definition.engine,
                 extension: false,
                 marked: false,
+                last_mapping: LastMapping::default(),
             }),
             fetch_ahead: 1,
             part: None,

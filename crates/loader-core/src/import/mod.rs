@@ -4,6 +4,7 @@ mod aws_s3;
 pub(crate) mod check;
 mod copy;
 mod group;
+mod last_mapping;
 mod open;
 mod part;
 pub(crate) mod rows;
@@ -17,6 +18,7 @@ use tokio_postgres::Client;
 
 pub use self::aws_s3::is_installed;
 use self::group::{Assignment, Failed, GroupError, GroupOutcome, Spoiled};
+use self::last_mapping::LastMapping;
 use self::open::Opener;
 pub use self::open::extension_missing;
 use crate::database::failure::failure;
@@ -108,6 +110,7 @@ pub async fn import(
             engine: definition.engine,
             extension: is_installed(client).await?,
             marked: staging::is_marked(client, staging).await?,
+            last_mapping: LastMapping::default(),
         }),
         fetch_ahead: settings.fetch_ahead,
         part: event.batch.part,

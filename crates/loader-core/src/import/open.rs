@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
+use super::last_mapping::LastMapping;
 use super::rows::RowsObject;
 use crate::database::rejects::{Reject, kept_text};
 use crate::definition::dialect::copy::CopyDialect;
@@ -46,6 +47,7 @@ pub(super) struct Opener {
     pub(super) extension: bool,
     /// Whether the staging table has the columns that say where a row comes from.
     pub(super) marked: bool,
+    pub(super) last_mapping: LastMapping,
 }
 
 /// An object whose turn can come.
@@ -192,17 +194,7 @@ impl Opener {
         let mut parser = Parser::new(Box::pin(body), &dialect)?;
         let header = parser.header().await?;
         let (mapping, first) = self.mapping(object, &dialect, header.as_deref(), &mut parser).await?;
-        Ok(RowsObject {
-            mapping: Arc::new(mapping),
-            header,
-            dialect,
-            found,
-            doubts,
-            reason,
-            parser,
-            first,
-            begun: None,
-        })
+        Ok(RowsObject { mapping, header, dialect, found, doubts, reason, parser, first, begun: None })
     }
 
     /// Maps an object of which the header has been read. Its first record is read where
@@ -213,8 +205,11 @@ impl Opener {
         dialect: &Dialect,
         header: Option<&[String]>,
         parser: &mut Parser,
-    ) -> Result<(Mapping, Option<Parsed>)> {
-        let is_named = header.is_some() || dialect.names.is_some() || dialect.format == Format::Fixed;
+    ) -> Result<(Arc<Mapping>, Option<Parsed>)> {
+        if let Some(header) = header {
+            return Ok((self.last_mapping.of(header, dialect, &self.definition, &object.key)?, None));
+        }
+        let is_named = dialect.names.is_some() || dialect.format == Format::Fixed;
         // How many columns an object without names has is seen in its first record.
         let mut first = None;
         if !is_named && self.definition.missing_columns != MissingColumns::Fail {
@@ -223,12 +218,12 @@ impl Opener {
         }
         let mapping = match first.as_ref().filter(|first| first.fault().is_none()) {
             Some(first) => Mapping::of_width(first.width(), dialect, &self.definition, &object.key)?,
-            None => Mapping::of(header, dialect, &self.definition, &object.key)?,
+            None => Mapping::of(None, dialect, &self.definition, &object.key)?,
         };
         if !is_named {
             parser.set_width(mapping.width);
         }
-        Ok((mapping, first))
+        Ok((Arc::new(mapping), first))
     }
 
     /// Returns the dialect of an object, and why it is read so: what was found out, and

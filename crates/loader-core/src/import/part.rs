@@ -1,7 +1,5 @@
 //! One part of a big object, loaded in a transaction of its own.
 
-use std::sync::Arc;
-
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio_postgres::Client;
@@ -210,7 +208,7 @@ impl Opener {
         }
         parser.stop_at((!part.is_last()).then_some(part.to));
         Ok(RowsObject {
-            mapping: Arc::new(mapping),
+            mapping,
             header,
             dialect,
             found: Vec::new(),

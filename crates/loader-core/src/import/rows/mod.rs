@@ -95,8 +95,9 @@ impl<'a> Lane<'a> {
         object: &ObjectVersion,
         opened: RowsObject,
     ) -> Result<(), GroupError> {
-        let is_like_the_last =
-            self.accounts.last().is_some_and(|last| has_same_columns(&last.mapping, &opened.mapping));
+        let is_like_the_last = self.accounts.last().is_some_and(|last| {
+            Arc::ptr_eq(&last.mapping, &opened.mapping) || has_same_columns(&last.mapping, &opened.mapping)
+        });
         if !is_like_the_last {
             self.flush().await?;
         }
