@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod bad_input;
+mod big_objects;
 mod builds;
 mod groups;
 mod interference;

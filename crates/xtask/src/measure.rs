@@ -52,6 +52,19 @@ pub(crate) enum Measure {
         #[arg(long, value_parser = Major::parse)]
         postgres: Option<Major>,
     },
+    /// What the kind of the staging table, the memory of its indexes and the size of a
+    /// transaction are worth.
+    Database {
+        /// The rows of the table.
+        #[arg(long, default_value_t = 3_000_000)]
+        rows: u64,
+        /// How often each case is measured.
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+        /// 15, 16, 17 or 18; or else the Postgres that this machine has.
+        #[arg(long, value_parser = Major::parse)]
+        postgres: Option<Major>,
+    },
     /// What a load costs beside the server's own COPY, without S3 and without others.
     Lanes {
         /// A folder of files with the same header; the sample by default.
@@ -63,9 +76,12 @@ pub(crate) enum Measure {
         /// How often each case is measured.
         #[arg(long, default_value_t = 3)]
         rounds: u32,
-        /// Measure the cases only whose names contain this, beside the limit.
+        /// Measure this case only, beside the limit.
         #[arg(long)]
         only: Option<String>,
+        /// Measure these types only: `typed`, `doubles` or `texts`.
+        #[arg(long)]
+        types: Option<String>,
         /// 15, 16, 17 or 18; or else the Postgres that this machine has.
         #[arg(long, value_parser = Major::parse)]
         postgres: Option<Major>,
@@ -87,11 +103,9 @@ impl Measure {
                 ];
                 ("readers", arguments.map(ToOwned::to_owned).to_vec(), postgres)
             }
-            Self::Rejects { rows, rounds, postgres } => {
-                let arguments = ["--rows", &rows.to_string(), "--rounds", &rounds.to_string()];
-                ("rejects", arguments.map(ToOwned::to_owned).to_vec(), postgres)
-            }
-            Self::Lanes { files, copies, rounds, only, postgres } => {
+            Self::Rejects { rows, rounds, postgres } => ("rejects", of_rows(rows, rounds), postgres),
+            Self::Database { rows, rounds, postgres } => ("database", of_rows(rows, rounds), postgres),
+            Self::Lanes { files, copies, rounds, only, types, postgres } => {
                 // From where the caller is, not from where cargo runs the program.
                 let files = match files {
                     Some(files) => std::path::absolute(files)?,
@@ -101,11 +115,17 @@ impl Measure {
                 for (name, number) in [("--copies", copies), ("--rounds", rounds)] {
                     arguments.extend([name.to_owned(), number.to_string()]);
                 }
-                arguments.extend(only.into_iter().flat_map(|only| ["--only".to_owned(), only]));
+                for (name, value) in [("--only", only), ("--types", types)] {
+                    arguments.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
+                }
                 ("lanes", arguments, postgres)
             }
         })
     }
+}
+
+fn of_rows(rows: u64, rounds: u32) -> Vec<String> {
+    ["--rows", &rows.to_string(), "--rounds", &rounds.to_string()].map(ToOwned::to_owned).to_vec()
 }
 
 /// Measures on a server of its own, and prints what was found as Markdown.

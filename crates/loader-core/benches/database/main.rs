@@ -1,0 +1,200 @@
+//! What the database's side of a load is worth: the kind of the staging table, when its
+//! indexes are built, with how much memory and how many workers, and how much one
+//! transaction holds.
+//!
+//! `cargo x measure database` runs this on a Postgres of its own, by itself. It is no test:
+//! its figures are those of the machine.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a measurement that can't be made has failed"
+)]
+
+#[path = "../../tests/steps/world.rs"]
+#[allow(dead_code, reason = "shared with the tests of the steps")]
+mod world;
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use self::world::World;
+
+const COLUMNS: &str = "id bigint, code bigint, at timestamp, station text, value double precision";
+const INDEXES: &str = "create index on public.t (id); create index on public.t (code); \
+                       create index on public.t (station, at)";
+
+/// Statements before what is measured, and what is.
+struct Case {
+    name: String,
+    before: String,
+    measured: String,
+}
+
+impl Case {
+    fn new(name: impl Into<String>, before: impl Into<String>, measured: impl Into<String>) -> Self {
+        Self { name: name.into(), before: before.into(), measured: measured.into() }
+    }
+}
+
+/// The ways to fill a table.
+fn fillings(file: &Path) -> Vec<Case> {
+    let copy = |with: &str| format!("copy public.t from '{}'{with}", file.display());
+    let table = |kind: &str| format!("create {kind} table public.t ({COLUMNS})");
+    vec![
+        Case::new("logged", table(""), copy("")),
+        Case::new("unlogged", table("unlogged"), copy("")),
+        Case::new(
+            "unlogged, then made logged",
+            table("unlogged"),
+            format!("{}; alter table public.t set logged", copy("")),
+        ),
+        Case::new(
+            "logged, with freeze",
+            table(""),
+            format!("begin; truncate public.t; {}; commit", copy(" with (freeze)")),
+        ),
+        Case::new("logged, and vacuumed", table(""), format!("{}; ;vacuum public.t", copy(""))),
+        Case::new(
+            "logged, with freeze, and vacuumed",
+            table(""),
+            format!("begin; truncate public.t; {}; commit; ;vacuum public.t", copy(" with (freeze)")),
+        ),
+        Case::new("three indexes, then filled", format!("{}; {INDEXES}", table("")), copy("")),
+        Case::new("filled, then three indexes", table(""), format!("{}; {INDEXES}", copy(""))),
+    ]
+}
+
+/// The ways to build the indexes of a table that is filled.
+fn buildings(file: &Path) -> Vec<Case> {
+    let filled = format!(
+        "create table public.t ({COLUMNS}); copy public.t from '{}'; analyze public.t",
+        file.display()
+    );
+    let mut cases = Vec::new();
+    for memory in ["64MB", "256MB", "1GB"] {
+        for workers in [0, 1, 2] {
+            let before = format!(
+                "{filled}; set maintenance_work_mem = '{memory}'; set max_parallel_maintenance_workers = {workers}"
+            );
+            cases.push(Case::new(format!("{memory}, {workers} workers"), before, INDEXES));
+        }
+    }
+    cases
+}
+
+/// Runs statements. A vacuum can't stand among others: two semicolons part it from them.
+async fn run(world: &World, statements: &str) {
+    for statement in statements.split("; ;") {
+        world.execute(statement).await;
+    }
+}
+
+fn median(mut figures: Vec<(Duration, u64)>) -> (f64, f64) {
+    figures.sort_unstable();
+    let (took, _) = figures[figures.len() / 2];
+    let mut written: Vec<u64> = figures.iter().map(|(_, written)| *written).collect();
+    written.sort_unstable();
+    let mib = written[written.len() / 2] / 1024 / 1024;
+    (took.as_secs_f64(), f64::from(u32::try_from(mib).unwrap()))
+}
+
+async fn measure(title: &str, cases: &[Case], rounds: usize) {
+    println!("\n| {title} | time | of the first | written ahead |\n|---|---|---|---|");
+    let mut first = None;
+    for case in cases {
+        let mut figures = Vec::new();
+        for _ in 0..rounds {
+            let world = World::new().await;
+            run(&world, &case.before).await;
+            world.execute("checkpoint").await;
+            let place = world.one("select pg_current_wal_lsn()").await;
+            let begun = Instant::now();
+            run(&world, &case.measured).await;
+            let took = begun.elapsed();
+            let written: f64 =
+                world.one(&format!("select pg_current_wal_lsn() - '{place}'::pg_lsn")).await.parse().unwrap();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bytes of a log")]
+            figures.push((took, written as u64));
+            world.end().await;
+        }
+        let (took, written) = median(figures);
+        let of = took / *first.get_or_insert(took);
+        println!("| {} | {took:.2} s | {of:.2} | {written:.0} MiB |", case.name);
+    }
+}
+
+/// Measures the import of small objects with so many bytes in one transaction.
+async fn measure_groups(rows: u64, rounds: usize) {
+    let objects = 1_000_u64;
+    println!("\n| bytes of a transaction | time | of the first |\n|---|---|---|");
+    let mut first = None;
+    for mebibytes in [1_u64, 4, 16, 64] {
+        let mut figures = Vec::new();
+        for _ in 0..rounds {
+            let mut world = World::new().await;
+            world.time = Duration::from_mins(30);
+            (world.batch_max_bytes, world.batch_max_objects) = (1 << 30, 1_000_000);
+            world.group_max_bytes = mebibytes << 20;
+            for object in 0..objects {
+                let mut text = "id,code,at,station,value\n".to_owned();
+                for number in 0..rows / objects {
+                    line(&mut text, object * 1_000 + number, ',');
+                }
+                world.source.put(&format!("t/{object}.csv"), text);
+            }
+            let plan = world.planned("r1", &json!({"engine": "stream"})).await;
+            world.execute("checkpoint").await;
+            let begun = Instant::now();
+            world.import_all(&plan).await;
+            figures.push((begun.elapsed(), 0));
+            world.end().await;
+        }
+        let (took, _) = median(figures);
+        let of = took / *first.get_or_insert(took);
+        println!("| {mebibytes} MiB | {took:.2} s | {of:.2} |");
+    }
+}
+
+fn line(text: &mut String, number: u64, delimiter: char) {
+    // Scattered, as most keys are.
+    let code = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
+    let (month, day, station, value) = (number % 12 + 1, number % 28 + 1, number % 977, number % 1_000);
+    writeln!(
+        text,
+        "{number}{delimiter}{code}{delimiter}2021-{month:02}-{day:02} 12:00:00{delimiter}station {station}{delimiter}{value}.5"
+    )
+    .unwrap();
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let (mut rows, mut rounds) = (3_000_000_u64, 3_usize);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(name) = arguments.next() {
+        let mut value = || arguments.next().unwrap_or_else(|| panic!("{name} needs a value"));
+        match name.as_str() {
+            "--rows" => rows = value().parse().unwrap(),
+            "--rounds" => rounds = value().parse().unwrap(),
+            // Cargo says so to every benchmark.
+            "--bench" => {}
+            other => panic!("{other} is none of --rows, --rounds"),
+        }
+    }
+    let file = std::env::temp_dir().join(format!("loader-database-{}.txt", std::process::id()));
+    let mut text = String::new();
+    for number in 0..rows {
+        line(&mut text, number, '\t');
+    }
+    std::fs::write(&file, &text).unwrap();
+    println!("{rows} rows, {} MiB", text.len() / 1024 / 1024);
+    drop(text);
+    measure("filling", &fillings(&file), rounds).await;
+    measure("building three indexes", &buildings(&file), rounds).await;
+    std::fs::remove_file(&file).unwrap();
+    measure_groups(rows, rounds).await;
+}
