@@ -13,15 +13,17 @@ use zip::{CompressionMethod, ZipWriter};
 use crate::console::say;
 use crate::workspace::Workspace;
 
-/// Builds the programs for this machine in release mode and returns where they are.
+/// Builds programs for this machine, with a profile of `Cargo.toml`, and returns where they
+/// are.
 pub(crate) async fn build(
     workspace: &Workspace,
+    profile: &str,
     binaries: &[String],
 ) -> anyhow::Result<Vec<(String, PathBuf)>> {
-    say(format!("building {} Lambdas", binaries.len()));
+    say(format!("building {} programs", binaries.len()));
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .args(["build", "--release", "--quiet"])
+        .args(["build", "--quiet", "--profile", profile])
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(workspace.root())
         .stdin(Stdio::null())
@@ -32,7 +34,7 @@ pub(crate) async fn build(
     }
     let output = cargo.output().await.context("cannot start cargo")?;
     if !output.status.success() {
-        bail!("the Lambdas do not build: cargo ended with {}", output.status);
+        bail!("the programs do not build: cargo ended with {}", output.status);
     }
     let messages = String::from_utf8(output.stdout)?;
     binaries

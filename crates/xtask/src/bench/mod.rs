@@ -5,13 +5,13 @@ mod bars;
 mod chart;
 mod child;
 pub(crate) mod dataset;
-mod generated;
+pub(crate) mod generated;
 mod peers;
 mod processor;
 mod report;
 mod rows;
 mod runner;
-mod server;
+pub(crate) mod server;
 mod state_machine;
 mod variant;
 
