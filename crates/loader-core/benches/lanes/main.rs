@@ -50,6 +50,19 @@ const WAYS: &[(&str, Way)] = &[
     ("loader, each object, rejects kept", Way::Objects { keep: true }),
 ];
 
+/// What the columns are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Types {
+    /// As they are inferred: `numeric` for what has decimals.
+    Inferred,
+    /// The same, with `double precision` for `numeric`.
+    Doubles,
+    Texts,
+}
+
+const TYPES: &[(&str, Types)] =
+    &[("typed", Types::Inferred), ("doubles", Types::Doubles), ("texts", Types::Texts)];
+
 /// Files with the same header.
 struct Files {
     header: String,
@@ -93,7 +106,38 @@ struct Measured {
     rows: String,
 }
 
-async fn measure(way: Way, files: &Files, one: &Path, all_text: bool) -> Measured {
+/// Returns the columns that the definition names, with their types; none are inferred.
+async fn columns(types: Types, files: &Files, one: &Path) -> Option<Value> {
+    let of_type = |(name, sql_type)| json!({"name": name, "type": sql_type});
+    match types {
+        Types::Inferred => None,
+        Types::Texts => {
+            Some(files.columns().into_iter().map(|name| of_type((name, "text".to_owned()))).collect())
+        }
+        Types::Doubles => {
+            let world = World::new().await;
+            world.source.put("t/one.csv", std::fs::read(one).unwrap());
+            world.prepare_with("r1", &json!({"table": "t"})).await.unwrap();
+            let inferred = world
+                .rows(
+                    "select attname, format_type(atttypid, -1) from pg_attribute
+                     where attrelid = (select format('dataimport.%I', staging_table) from loader.run)::regclass
+                       and attnum > 0 order by attnum",
+                )
+                .await;
+            world.end().await;
+            let columns = inferred.iter().map(|row| {
+                let (name, sql_type) = row.trim_matches(['(', ')']).split_once(',').unwrap();
+                let sql_type = sql_type.trim_matches('"');
+                let sql_type = if sql_type == "numeric" { "double precision" } else { sql_type };
+                of_type((name.to_owned(), sql_type.to_owned()))
+            });
+            Some(columns.collect())
+        }
+    }
+}
+
+async fn measure(way: Way, files: &Files, one: &Path, columns: Option<&Value>, all_text: bool) -> Measured {
     let mut world = World::new().await;
     world.time = Duration::from_mins(30);
     // One Lambda's work is measured.
@@ -117,10 +161,9 @@ async fn measure(way: Way, files: &Files, one: &Path, all_text: bool) -> Measure
             false
         }
     };
-    let text: Vec<Value> = files.columns().iter().map(|name| json!({"name": name, "type": "text"})).collect();
     let mut definition = json!({"engine": "stream", "on_reject": if keep { "keep" } else { "fail" }});
-    if all_text {
-        definition["columns"] = json!(text);
+    if let Some(columns) = columns {
+        definition["columns"] = columns.clone();
     }
     world.prepare_with("r1", &json!({"table": "t", "definition": definition})).await.unwrap();
     let plan = world.plan("r1").await.unwrap();
@@ -162,10 +205,10 @@ fn median(mut times: Vec<Duration>) -> f64 {
     times[times.len() / 2].as_secs_f64()
 }
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() {
     let (mut folder, mut copies, mut rounds) = (PathBuf::from("../../tests/data/gsod"), 1_usize, 3_usize);
-    let mut only: Option<String> = None;
+    let (mut only, mut only_types): (Option<String>, Option<String>) = (None, None);
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_else(|| panic!("{name} needs a value"));
@@ -174,9 +217,10 @@ async fn main() {
             "--copies" => copies = value().parse().unwrap(),
             "--rounds" => rounds = value().parse().unwrap(),
             "--only" => only = Some(value()),
+            "--types" => only_types = Some(value()),
             // Cargo says so to every benchmark.
             "--bench" => {}
-            other => panic!("{other} is none of --files, --copies, --rounds, --only"),
+            other => panic!("{other} is none of --files, --copies, --rounds, --only, --types"),
         }
     }
     let files = Files::read(&folder, copies);
@@ -186,20 +230,26 @@ async fn main() {
     let mib = f64::from(u32::try_from(bytes.len() / 1024).unwrap()) / 1024.0;
     println!("{} files, {mib:.1} MiB", files.bodies.len());
     drop(bytes);
-    for all_text in [false, true] {
+    for (title, types) in TYPES {
+        if only_types.as_ref().is_some_and(|only| only != title) {
+            continue;
+        }
+        let columns = columns(*types, &files, &one).await;
         println!(
-            "\n| {} | wall | of the limit | server | of the limit | client | client for a GB | rows |",
-            if all_text { "texts" } else { "typed" }
+            "\n| {title} | wall | of the limit | server | of the limit | client | client for a GB | rows |"
         );
         println!("|---|---|---|---|---|---|---|---|");
         let mut limit = None;
         for (name, way) in WAYS {
-            if only.as_ref().is_some_and(|only| !name.contains(only.as_str()) && *way != Way::ServerFile) {
+            let is_wanted = |only: &String| name == only || *way == Way::ServerFile;
+            if !only.as_ref().is_none_or(is_wanted) {
                 continue;
             }
             let mut measured = Vec::new();
             for _ in 0..rounds {
-                measured.push(Box::pin(measure(*way, &files, &one, all_text)).await);
+                measured.push(
+                    Box::pin(measure(*way, &files, &one, columns.as_ref(), *types == Types::Texts)).await,
+                );
             }
             let of = |part: fn(&Measured) -> Duration| median(measured.iter().map(part).collect());
             let (wall, server, client) = (of(|m| m.took), of(|m| m.server), of(|m| m.client));

@@ -94,16 +94,25 @@ impl Conversion {
 
     /// Converts a text. What has to be written anew is written into `out`, whatever that
     /// held before.
+    #[inline]
     pub fn apply<'a>(&self, text: Text<'a>, out: &'a mut String) -> Converted<'a> {
+        if !self.is_plain {
+            return self.apply_rules(text, out);
+        }
+        let means_null = match text.written {
+            Written::Absent => true,
+            Written::Plain => text.value.is_empty(),
+            Written::Quoted => self.forced && text.value.is_empty(),
+        };
+        if means_null { Converted::Null } else { Converted::Value(text.value) }
+    }
+
+    fn apply_rules<'a>(&self, text: Text<'a>, out: &'a mut String) -> Converted<'a> {
         let unquoted = match text.written {
             Written::Absent => return Converted::Null,
             Written::Plain => true,
             Written::Quoted => false,
         };
-        if self.is_plain {
-            let is_null = text.value.is_empty() && (unquoted || self.forced);
-            return if is_null { Converted::Null } else { Converted::Value(text.value) };
-        }
         let value = if self.trim { text.value.trim_matches(is_blank) } else { text.value };
         let means_null = |nulls: &[String]| nulls.iter().any(|null| null == value || null == text.value);
         if (unquoted || self.forced) && means_null(&self.plain_nulls) || means_null(&self.nulls) {

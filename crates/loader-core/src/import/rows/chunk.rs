@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::piece::Piece;
+use super::spare::Spares;
 
 /// Rows at which a chunk is full.
 const FULL_ROWS: usize = 16_384;
@@ -31,6 +32,13 @@ impl Chunk {
         self.records += piece.records();
         self.bytes += piece.bytes();
         self.pieces.push((account, piece));
+    }
+
+    /// Gives its memory to the next pieces.
+    pub(super) fn spare(self, spares: &Spares) {
+        for (_, piece) in self.pieces {
+            spares.keep(piece.into_buffers());
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {

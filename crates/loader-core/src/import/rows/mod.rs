@@ -12,6 +12,7 @@ mod piece;
 mod reading;
 mod refused;
 mod sending;
+mod spare;
 mod text_format;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use self::reading::Reading;
 pub(super) use self::reading::RowsObject;
 use self::refused::{Stopped, bad_row, fail, reject_of, spoiled};
 use self::sending::{Sending, binary_statement, statement};
+use self::spare::Spares;
 use super::group::{Assignment, GroupError, sending};
 use super::open::named;
 use crate::database::control_schema::Schema;
@@ -57,6 +59,8 @@ pub(super) struct Lane<'a> {
     /// The first account that may still be found to be over its limits.
     unsettled: usize,
     chunk: Chunk,
+    /// The memory of chunks that are done with.
+    spares: Spares,
     /// The COPY of the chunk, if it is sent while it is read.
     copy: Option<Sending>,
     /// Whether rows of the object have been refused in the text format: the next ones
@@ -77,6 +81,7 @@ impl<'a> Lane<'a> {
             accounts: Vec::new(),
             unsettled: 0,
             chunk: Chunk::default(),
+            spares: Spares::default(),
             copy: None,
             is_dirty: false,
             binary_is_dirty: false,
@@ -112,7 +117,7 @@ impl<'a> Lane<'a> {
         };
         self.accounts.push(Account::new(object, mapping, dialect, header, reason));
         (self.is_dirty, self.binary_is_dirty) = (false, false);
-        let mut reading = Reading::start(parser, first.as_ref(), origin);
+        let mut reading = Reading::start(parser, first.as_ref(), origin, self.spares.clone());
         loop {
             match reading.next().await {
                 Ok(Some(piece)) => self.take(piece).await?,
@@ -233,6 +238,7 @@ impl<'a> Lane<'a> {
             }
             self.execute("release savepoint chunk").await?;
         }
+        chunk.spare(&self.spares);
         self.keep_rejects().await?;
         self.settle()
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::spare::{Buffers, Spares};
 use super::text_format::push_value;
 use super::{MARKS, PART_SHIFT};
 use crate::database::rejects::{MAX_TEXT_BYTES, Reject, kept_text};
@@ -59,7 +60,7 @@ pub(super) enum Wire {
 
 /// Where a row is, in its object and in its piece.
 #[derive(Debug, Clone, Copy)]
-struct Row {
+pub(super) struct Row {
     /// Where its text ends, the newline counted. It may have none.
     end: usize,
     /// Whether it is among the rows in the binary format.
@@ -125,6 +126,11 @@ impl Piece {
         self.rows.get(at).is_some_and(|row| row.binary)
     }
 
+    /// Returns the memory of it.
+    pub(super) fn into_buffers(self) -> Buffers {
+        Buffers::of(self.text, self.binary, self.raw, self.rows)
+    }
+
     /// Returns the line on which a row's record ends.
     pub(super) fn last_line(&self, at: usize) -> u64 {
         self.rows.get(at).map_or(0, |row| row.last_line)
@@ -147,6 +153,7 @@ impl Piece {
 
 impl Origin {
     /// Returns the text of a column's value in the row of a record.
+    #[inline]
     fn value<'a>(
         &'a self,
         column: &'a MappedColumn,
@@ -202,17 +209,21 @@ pub(super) struct PieceMaker {
     text: String,
     binary: Vec<u8>,
     scratch: String,
+    spares: Spares,
 }
 
 impl PieceMaker {
-    pub(super) fn new(origin: Origin) -> Self {
-        Self {
+    pub(super) fn new(origin: Origin, spares: Spares) -> Self {
+        let mut maker = Self {
             origin,
             piece: Piece::default(),
             text: String::new(),
             binary: Vec::new(),
             scratch: String::new(),
-        }
+            spares,
+        };
+        maker.take();
+        maker
     }
 
     /// Whether the piece is to be taken now.
@@ -224,15 +235,12 @@ impl PieceMaker {
 
     /// Takes what is there and begins anew.
     pub(super) fn take(&mut self) -> Piece {
-        let text = std::mem::take(&mut self.text);
-        self.text.reserve(text.len());
-        let mut piece = std::mem::take(&mut self.piece);
-        piece.text = Bytes::from(text);
-        let binary = std::mem::take(&mut self.binary);
-        self.binary.reserve(binary.len());
-        piece.binary = Bytes::from(binary);
-        self.piece.rows.reserve(piece.rows.len());
-        self.piece.raw.reserve(piece.raw.len());
+        let Buffers { text, binary, raw, rows } = self.spares.take();
+        let next = Piece { rows, raw, ..Piece::default() };
+        let mut piece = std::mem::replace(&mut self.piece, next);
+        let text = String::from_utf8(text).unwrap_or_default();
+        piece.text = Bytes::from(std::mem::replace(&mut self.text, text));
+        piece.binary = Bytes::from(std::mem::replace(&mut self.binary, binary));
         piece
     }
 

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::piece::{Origin, Piece, PieceMaker};
+use super::spare::Spares;
 use crate::database::parts::{Begun, Ended};
 use crate::definition::dialect::Dialect;
 use crate::error::{Error, ErrorName, Result};
@@ -52,10 +53,10 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    pub(super) fn start(parser: Parser, first: Option<&Parsed>, origin: Origin) -> Self {
+    pub(super) fn start(parser: Parser, first: Option<&Parsed>, origin: Origin, spares: Spares) -> Self {
         let (sender, said) = mpsc::channel(AHEAD);
         let mut task = JoinSet::new();
-        let mut maker = PieceMaker::new(origin);
+        let mut maker = PieceMaker::new(origin, spares);
         if let Some(first) = first {
             maker.add(first);
         }

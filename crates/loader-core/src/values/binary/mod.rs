@@ -93,24 +93,8 @@ impl BinaryForm {
 
     /// Appends a value, its length before it. Returns false, and appends nothing, where
     /// the text has to be left to Postgres.
+    #[inline]
     pub fn write(self, text: &str, out: &mut Vec<u8>) -> bool {
-        let start = out.len();
-        out.extend_from_slice(&[0; 4]);
-        if !self.write_value(text, out) {
-            out.truncate(start);
-            return false;
-        }
-        let length = out.len() - start - 4;
-        if let (Ok(length), Some(place)) = (i32::try_from(length), out.get_mut(start..start + 4)) {
-            place.copy_from_slice(&length.to_be_bytes());
-            true
-        } else {
-            out.truncate(start);
-            false
-        }
-    }
-
-    fn write_value(self, text: &str, out: &mut Vec<u8>) -> bool {
         match self.form {
             Form::SmallInt => number::write_smallint(text, out),
             Form::Integer => number::write_integer(text, out),
@@ -118,13 +102,26 @@ impl BinaryForm {
             Form::Real => number::write_real(text, out),
             Form::Double => number::write_double(text, out),
             Form::Numeric => number::write_numeric(text, out),
+            Form::Text => self.is_sure(text) && write_bytes(text.as_bytes(), out),
+            _ => with_length(out, |out| self.write_other(text, out)),
+        }
+    }
+
+    fn write_other(self, text: &str, out: &mut Vec<u8>) -> bool {
+        match self.form {
+            Form::SmallInt
+            | Form::Integer
+            | Form::BigInt
+            | Form::Real
+            | Form::Double
+            | Form::Numeric
+            | Form::Text => false,
             Form::Boolean => write_boolean(text, out),
             Form::Date => moment::write_date(text, out),
             Form::Time => moment::write_time(text, out),
             Form::Timestamp => moment::write_timestamp(text, out),
             Form::TimestampTz => moment::write_timestamp_with_offset(text, out),
             Form::Uuid => write_uuid(text, out),
-            Form::Text => self.write_text(text, out),
             Form::Json => is_json(text, false) && self.write_text(text, out),
             Form::Jsonb => {
                 // The version of the form (jsonb_recv).
@@ -140,8 +137,13 @@ impl BinaryForm {
         }
     }
 
+    /// Whether the database is sure to take the text as characters.
+    fn is_sure(self, text: &str) -> bool {
+        memchr::memchr(0, text.as_bytes()).is_none() && (self.any_character || text.is_ascii())
+    }
+
     fn write_text(self, text: &str, out: &mut Vec<u8>) -> bool {
-        let is_sure = memchr::memchr(0, text.as_bytes()).is_none() && (self.any_character || text.is_ascii());
+        let is_sure = self.is_sure(text);
         if is_sure {
             out.extend_from_slice(text.as_bytes());
         }
@@ -175,6 +177,28 @@ pub fn write_bytes(value: &[u8], out: &mut Vec<u8>) -> bool {
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(value);
     true
+}
+
+/// Appends a value of a fixed length, and its length before it. Returns true, as what
+/// writes a value does.
+fn write_fixed<const BYTES: usize>(value: [u8; BYTES], out: &mut Vec<u8>) -> bool {
+    out.extend_from_slice(&i32::try_from(BYTES).unwrap_or_default().to_be_bytes());
+    out.extend_from_slice(&value);
+    true
+}
+
+/// Appends what is written, with its length before it; or nothing, if that returns false.
+fn with_length(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    let is_written = write(out);
+    let length = i32::try_from(out.len() - start - 4);
+    if let (true, Ok(length), Some(place)) = (is_written, length, out.get_mut(start..start + 4)) {
+        place.copy_from_slice(&length.to_be_bytes());
+        return true;
+    }
+    out.truncate(start);
+    false
 }
 
 /// Begins a row of so many columns.

@@ -1,9 +1,9 @@
 //! Numbers.
 
+use super::{with_length, write_fixed};
+
 /// The longest numeric that is written; longer ones are rare.
 const MAX_NUMERIC_BYTES: usize = 256;
-/// Numerics of digits below this are written as one number, with room for three more.
-const SHORT_NUMERIC: u64 = 10_000_000_000_000_000;
 /// The sign of a negative one (`NUMERIC_NEG`).
 const NEGATIVE: u16 = 0x4000;
 /// Powers of ten that a double holds exactly.
@@ -15,24 +15,19 @@ const POWERS: [f64; 23] = [
 const EXACT: u64 = 1 << 53;
 
 pub(super) fn write_smallint(text: &str, out: &mut Vec<u8>) -> bool {
-    integer(text).and_then(|number| i16::try_from(number).ok()).is_some_and(|number| {
-        out.extend_from_slice(&number.to_be_bytes());
-        true
-    })
+    integer(text)
+        .and_then(|number| i16::try_from(number).ok())
+        .is_some_and(|number| write_fixed(number.to_be_bytes(), out))
 }
 
 pub(super) fn write_integer(text: &str, out: &mut Vec<u8>) -> bool {
-    integer(text).and_then(|number| i32::try_from(number).ok()).is_some_and(|number| {
-        out.extend_from_slice(&number.to_be_bytes());
-        true
-    })
+    integer(text)
+        .and_then(|number| i32::try_from(number).ok())
+        .is_some_and(|number| write_fixed(number.to_be_bytes(), out))
 }
 
 pub(super) fn write_bigint(text: &str, out: &mut Vec<u8>) -> bool {
-    integer(text).is_some_and(|number| {
-        out.extend_from_slice(&number.to_be_bytes());
-        true
-    })
+    integer(text).is_some_and(|number| write_fixed(number.to_be_bytes(), out))
 }
 
 /// Blanks around a number are nothing to Postgres.
@@ -66,79 +61,94 @@ fn signed(bytes: &[u8]) -> (bool, &[u8]) {
     }
 }
 
-/// A number as it is written: its digits without the point, if they are few, and how
-/// many of them stand after it.
-struct Written {
+/// A number of so few digits that they are one, with room for three more. Most are.
+struct Short {
     negative: bool,
-    /// None where there are more digits than it holds.
-    digits: Option<u64>,
+    digits: u64,
+    /// How many of the digits stand after the point.
     decimals: usize,
-    has_exponent: bool,
 }
 
-impl Written {
-    /// Reads digits with at most one point between or before or after them, as Postgres
-    /// does.
+impl Short {
+    const MAX_BYTES: usize = 16;
+
+    #[inline]
     fn of(bytes: &[u8]) -> Option<Self> {
         let (negative, unsigned) = signed(bytes);
-        let mut digits = Some(0_u64);
-        let mut count = 0_usize;
-        let mut decimals = None;
+        if unsigned.len() > Self::MAX_BYTES {
+            return None;
+        }
+        let mut digits = 0_u64;
+        let mut point = None;
         for (at, byte) in unsigned.iter().enumerate() {
             let digit = byte.wrapping_sub(b'0');
             if digit <= 9 {
-                count += 1;
-                digits = digits.and_then(|digits| digits.checked_mul(10)?.checked_add(u64::from(digit)));
-                decimals = decimals.map(|decimals: usize| decimals + 1);
-            } else if *byte == b'.' && decimals.is_none() {
-                decimals = Some(0);
-            } else if matches!(byte, b'e' | b'E') && count > 0 {
-                let (_, exponent) = signed(unsigned.get(at + 1..)?);
-                let is_exponent = !exponent.is_empty() && exponent.iter().all(u8::is_ascii_digit);
-                return is_exponent.then_some(Self {
-                    negative,
-                    digits,
-                    decimals: decimals.unwrap_or(0),
-                    has_exponent: true,
-                });
+                digits = digits * 10 + u64::from(digit);
+            } else if *byte == b'.' && point.is_none() {
+                point = Some(at);
             } else {
                 return None;
             }
         }
-        let decimals = decimals.unwrap_or(0);
-        (count > 0).then_some(Self { negative, digits, decimals, has_exponent: false })
+        let decimals = point.map_or(0, |at| unsigned.len() - at - 1);
+        // A point alone is no number.
+        (unsigned.len() > usize::from(point.is_some())).then_some(Self { negative, digits, decimals })
+    }
+}
+
+/// What has to be known of a number before it is left to Rust to read: not all that Rust
+/// reads is a number to Postgres.
+struct Written {
+    is_zero: bool,
+}
+
+impl Written {
+    /// Reads digits with at most one point between or before or after them, and an
+    /// exponent, as Postgres does.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let (_, unsigned) = signed(bytes);
+        let (mut has_digits, mut has_point, mut is_zero) = (false, false, true);
+        for (at, byte) in unsigned.iter().enumerate() {
+            match byte {
+                b'0'..=b'9' => (has_digits, is_zero) = (true, is_zero && *byte == b'0'),
+                b'.' if !has_point => has_point = true,
+                b'e' | b'E' if has_digits => {
+                    let (_, exponent) = signed(unsigned.get(at + 1..)?);
+                    let is_exponent = !exponent.is_empty() && exponent.iter().all(u8::is_ascii_digit);
+                    return is_exponent.then_some(Self { is_zero });
+                }
+                _ => return None,
+            }
+        }
+        has_digits.then_some(Self { is_zero })
     }
 }
 
 pub(super) fn write_double(text: &str, out: &mut Vec<u8>) -> bool {
     let bytes = trimmed(text);
-    let Some(written) = Written::of(bytes) else { return false };
-    let number = match (written.digits, POWERS.get(written.decimals)) {
+    if let Some(Short { negative, digits, decimals }) = Short::of(bytes)
+        && digits <= EXACT
+        && let Some(power) = POWERS.get(decimals)
+    {
         // Both are exact, so their quotient is the nearest double there is (Clinger, "How
         // to read floating point numbers accurately", 1990).
         #[expect(clippy::cast_precision_loss, reason = "there are no more digits than it holds")]
-        (Some(digits), Some(power)) if digits <= EXACT && !written.has_exponent => {
-            let number = digits as f64 / power;
-            if written.negative { -number } else { number }
-        }
-        _ => match parsed::<f64>(bytes) {
-            // Postgres refuses what is not zero and too near to it, or too far.
-            Some(number) if number.is_normal() || written.digits == Some(0) => number,
-            _ => return false,
-        },
-    };
-    out.extend_from_slice(&number.to_be_bytes());
-    true
+        let number = digits as f64 / power;
+        return write_fixed((if negative { -number } else { number }).to_be_bytes(), out);
+    }
+    let Some(written) = Written::of(bytes) else { return false };
+    match parsed::<f64>(bytes) {
+        // Postgres refuses what is not zero and too near to it, or too far.
+        Some(number) if number.is_normal() || written.is_zero => write_fixed(number.to_be_bytes(), out),
+        _ => false,
+    }
 }
 
 pub(super) fn write_real(text: &str, out: &mut Vec<u8>) -> bool {
     let bytes = trimmed(text);
     let Some(written) = Written::of(bytes) else { return false };
     match parsed::<f32>(bytes) {
-        Some(number) if number.is_normal() || written.digits == Some(0) => {
-            out.extend_from_slice(&number.to_be_bytes());
-            true
-        }
+        Some(number) if number.is_normal() || written.is_zero => write_fixed(number.to_be_bytes(), out),
         _ => false,
     }
 }
@@ -151,45 +161,54 @@ fn parsed<T: std::str::FromStr>(bytes: &[u8]) -> Option<T> {
 /// groups, the weight of the first, the sign, and the decimals (`numeric_recv`).
 pub(super) fn write_numeric(text: &str, out: &mut Vec<u8>) -> bool {
     let bytes = trimmed(text);
-    if bytes.len() > MAX_NUMERIC_BYTES {
-        return false;
-    }
-    if let Some(written) = Written::of(bytes).filter(|written| !written.has_exponent)
-        && let Some(digits) = written.digits.filter(|digits| *digits < SHORT_NUMERIC)
-        && let Ok(scale) = i16::try_from(written.decimals)
-    {
-        write_short_numeric(digits, scale, written.negative, out);
+    if write_short_numeric(bytes, out) {
         return true;
     }
-    write_long_numeric(bytes, out)
+    bytes.len() <= MAX_NUMERIC_BYTES && with_length(out, |out| write_long_numeric(bytes, out))
 }
 
-/// Writes a numeric of so many digits that they are one number.
-fn write_short_numeric(digits: u64, scale: i16, negative: bool, out: &mut Vec<u8>) {
+/// Writes a numeric of so few digits that they are one number. Most are.
+fn write_short_numeric(bytes: &[u8], out: &mut Vec<u8>) -> bool {
+    let Some(Short { negative, digits, decimals }) = Short::of(bytes) else { return false };
     // Groups begin at the point.
-    let missing = (4 - scale % 4) % 4;
-    let mut left = digits * 10_u64.pow(u32::from(missing.unsigned_abs()));
-    let mut groups = [0_u16; 5];
-    let mut read = 0;
-    for group in &mut groups {
-        if left == 0 {
-            break;
-        }
-        *group = u16::try_from(left % 10_000).unwrap_or_default();
+    let (missing, tenfold) = match decimals % 4 {
+        0 => (0, 1),
+        1 => (3, 1_000),
+        2 => (2, 100),
+        _ => (1, 10),
+    };
+    let mut left = digits * tenfold;
+    let mut after_point = (decimals + missing) / 4;
+    while left > 0 && left.is_multiple_of(10_000) {
         left /= 10_000;
-        read += 1;
+        after_point = after_point.wrapping_sub(1);
     }
-    let weight = if read == 0 { 0 } else { read - 1 - (scale + missing) / 4 };
-    let sign: u16 = if negative && read > 0 { NEGATIVE } else { 0 };
-    let zeros = groups.iter().take_while(|group| **group == 0).count();
-    let used = groups.get(zeros..read.unsigned_abs().into()).unwrap_or_default();
-    let count = u16::try_from(used.len()).unwrap_or_default();
-    for part in [count.to_be_bytes(), weight.to_be_bytes(), sign.to_be_bytes(), scale.to_be_bytes()] {
-        out.extend_from_slice(&part);
+    let (mut groups, mut count) = (0_u64, 0_usize);
+    while left > 0 {
+        if count == 4 {
+            return false;
+        }
+        groups = groups >> 16 | ((left % 10_000) << 48);
+        left /= 10_000;
+        count += 1;
     }
-    for group in used.iter().rev() {
-        out.extend_from_slice(&group.to_be_bytes());
-    }
+    // Below zero where the number begins behind the point; it is cut to its 16 bits.
+    let weight = if count == 0 { 0 } else { count.wrapping_sub(after_point).wrapping_sub(1) as u64 & 0xffff };
+    let sign = if negative && count > 0 { NEGATIVE } else { 0 };
+    let head = (count as u64) << 48 | weight << 32 | u64::from(sign) << 16 | decimals as u64;
+    // The length of it all goes before.
+    let length = u32::try_from(8 + 2 * count).unwrap_or_default();
+    let mut cell = [0; 20];
+    let (length_place, rest) = cell.split_at_mut(4);
+    length_place.copy_from_slice(&length.to_be_bytes());
+    let (head_place, groups_place) = rest.split_at_mut(8);
+    head_place.copy_from_slice(&head.to_be_bytes());
+    groups_place.copy_from_slice(&groups.to_be_bytes());
+    // All of it, as so many bytes are written in few steps.
+    let end = out.len() + 12 + 2 * count;
+    out.extend_from_slice(&cell);
+    out.truncate(end);
+    true
 }
 
 fn write_long_numeric(bytes: &[u8], out: &mut Vec<u8>) -> bool {
