@@ -152,7 +152,7 @@ fn cases() -> Vec<Case> {
         case(
             "one object, as it is",
             Data::One,
-            with(&whole, json!({"columns": columns(mixed), "encoding": "EUC_JP"})),
+            with(&whole, json!({"columns": columns(mixed), "dialect": {"encoding": "EUC_JP"}})),
         ),
         case("one object, gzip", Data::Gzip, json!({})),
         case("every tenth row rejected", Data::Bad, bad),
