@@ -29,11 +29,11 @@ pub(crate) const AS_IN_PRODUCTION: [&str; 4] = [
 /// How the programs come about that are measured.
 #[derive(Args)]
 pub(crate) struct Built {
-    /// The profile of `Cargo.toml` to build them with.
-    #[arg(long, default_value = "release")]
-    profile: String,
+    /// Build them as they are deployed, which takes minutes for each.
+    #[arg(long)]
+    as_deployed: bool,
     /// A folder with programs that are built already.
-    #[arg(long, conflicts_with = "profile")]
+    #[arg(long, conflicts_with = "as_deployed")]
     folder: Option<PathBuf>,
 }
 
@@ -45,7 +45,7 @@ impl Built {
         names: &[String],
     ) -> anyhow::Result<Vec<(String, PathBuf)>> {
         let Some(folder) = &self.folder else {
-            return lambda_package::build(workspace, &self.profile, names).await;
+            return lambda_package::build(workspace, self.as_deployed, names).await;
         };
         let folder = std::path::absolute(folder)?;
         let programs = names.iter().map(|name| (name.clone(), folder.join(name)));
