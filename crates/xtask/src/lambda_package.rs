@@ -100,6 +100,15 @@ mod tests {
     }
 
     #[test]
+    fn a_panic_of_a_deployed_lambda_can_be_caught() {
+        let manifest = Workspace::locate().unwrap().root().join("Cargo.toml");
+        let manifest = std::fs::read_to_string(manifest).unwrap();
+        let (_, profile) = manifest.split_once("[profile.release]").unwrap();
+        let (profile, _) = profile.split_once("\n[").unwrap();
+        assert!(profile.contains("\npanic = \"unwind\"\n"), "cargo-lambda aborts where nothing is said");
+    }
+
+    #[test]
     fn the_same_program_gives_the_same_zip() {
         let program = std::env::current_exe().unwrap();
         assert_eq!(zip_bootstrap(&program).unwrap(), zip_bootstrap(&program).unwrap());
