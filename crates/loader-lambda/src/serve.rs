@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use loader_core::database::connect::prepare_tls;
 use loader_core::error::Result;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -43,6 +44,9 @@ where
     }
     log_line::install(step, &environment);
     panics::install();
+    // Before the first event there is nothing else to do, and the processor is not yet shared
+    // out by the Lambda's memory (docs/adr/0025-lambda-profile.md).
+    prepare_tls();
     // One event at a time is what the service gives; the lock says so.
     let step = Rc::new(Mutex::new(Step::new(environment, connect, handle)));
     // The event is taken as it is and parsed by the step: what the runtime itself

@@ -92,7 +92,7 @@ async fn package(workspace: &Workspace, config: &SdkConfig, template: &mut Templ
     let mut binaries: Vec<String> = functions.iter().map(|one| one.binary.clone()).collect();
     binaries.sort();
     binaries.dedup();
-    let programs = lambda_package::build(workspace, &binaries).await?;
+    let programs = lambda_package::build(workspace, false, &binaries).await?;
 
     let s3 = aws::s3(config);
     s3.create_bucket().bucket(ARTIFACTS).send().await.context("cannot create a bucket in the emulator")?;

@@ -17,6 +17,7 @@ mod full_year;
 mod interrupt;
 mod lambda_memory;
 mod lambda_package;
+mod lambda_process;
 mod measure;
 mod npm;
 mod postgres;

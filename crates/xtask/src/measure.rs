@@ -1,13 +1,17 @@
 //! `cargo x measure`: measurements that take minutes and are no tests.
 
+mod memory;
+mod start;
+
 use std::path::PathBuf;
 
-use anyhow::Context as _;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use crate::bench::dataset::SAMPLE;
+use crate::bench::server::Database;
 use crate::interrupt::or_interrupted;
-use crate::postgres::{self, Major};
+use crate::lambda_package;
+use crate::postgres::Major;
 use crate::process::run_visibly;
 use crate::rust_lint::cargo;
 use crate::stack::Stack;
@@ -21,6 +25,33 @@ pub(crate) const AS_IN_PRODUCTION: [&str; 4] = [
     "alter system set synchronous_commit = on",
     "select pg_reload_conf()",
 ];
+
+/// How the programs come about that are measured.
+#[derive(Args)]
+pub(crate) struct Built {
+    /// Build them as they are deployed, which takes minutes for each.
+    #[arg(long)]
+    as_deployed: bool,
+    /// A folder with programs that are built already.
+    #[arg(long, conflicts_with = "as_deployed")]
+    folder: Option<PathBuf>,
+}
+
+impl Built {
+    /// Returns where programs are, those that are there.
+    async fn programs(
+        &self,
+        workspace: &Workspace,
+        names: &[String],
+    ) -> anyhow::Result<Vec<(String, PathBuf)>> {
+        let Some(folder) = &self.folder else {
+            return lambda_package::build(workspace, self.as_deployed, names).await;
+        };
+        let folder = std::path::absolute(folder)?;
+        let programs = names.iter().map(|name| (name.clone(), folder.join(name)));
+        Ok(programs.filter(|(_, program)| program.is_file()).collect())
+    }
+}
 
 /// What can be measured.
 #[derive(Subcommand)]
@@ -86,13 +117,46 @@ pub(crate) enum Measure {
         #[arg(long, value_parser = Major::parse)]
         postgres: Option<Major>,
     },
+    /// How large the Lambdas are, and how fast they start.
+    Start {
+        #[command(flatten)]
+        built: Built,
+        /// This Lambda only; can be given more than once.
+        #[arg(long)]
+        only: Vec<String>,
+        /// How often each is started.
+        #[arg(long, default_value_t = 20)]
+        rounds: u32,
+    },
+    /// How much memory an import takes.
+    Memory {
+        #[command(flatten)]
+        built: Built,
+        /// The cases only whose names contain this.
+        #[arg(long)]
+        only: Option<String>,
+        /// The size of the one large object.
+        #[arg(long, default_value_t = 1_000)]
+        megabytes: u64,
+    },
 }
 
 impl Measure {
-    /// Returns the benchmark, its arguments, and the Postgres that it runs on.
-    fn into_bench(self, workspace: &Workspace) -> anyhow::Result<(&'static str, Vec<String>, Option<Major>)> {
-        Ok(match self {
-            Self::Readers { rows, rounds, report_seconds, postgres } => {
+    /// Returns the version that is asked for.
+    const fn postgres(&self) -> Option<Major> {
+        match self {
+            Self::Readers { postgres, .. }
+            | Self::Rejects { postgres, .. }
+            | Self::Database { postgres, .. }
+            | Self::Lanes { postgres, .. } => *postgres,
+            Self::Start { .. } | Self::Memory { .. } => None,
+        }
+    }
+
+    /// Measures on a server that is set up for it.
+    async fn run(self, workspace: &Workspace, database: &Database) -> anyhow::Result<()> {
+        let (name, arguments) = match self {
+            Self::Readers { rows, rounds, report_seconds, .. } => {
                 let arguments = [
                     "--rows",
                     &rows,
@@ -101,11 +165,11 @@ impl Measure {
                     "--report-seconds",
                     &report_seconds.to_string(),
                 ];
-                ("readers", arguments.map(ToOwned::to_owned).to_vec(), postgres)
+                ("readers", arguments.map(ToOwned::to_owned).to_vec())
             }
-            Self::Rejects { rows, rounds, postgres } => ("rejects", of_rows(rows, rounds), postgres),
-            Self::Database { rows, rounds, postgres } => ("database", of_rows(rows, rounds), postgres),
-            Self::Lanes { files, copies, rounds, only, types, postgres } => {
+            Self::Rejects { rows, rounds, .. } => ("rejects", of_rows(rows, rounds)),
+            Self::Database { rows, rounds, .. } => ("database", of_rows(rows, rounds)),
+            Self::Lanes { files, copies, rounds, only, types, .. } => {
                 // From where the caller is, not from where cargo runs the program.
                 let files = match files {
                     Some(files) => std::path::absolute(files)?,
@@ -118,9 +182,22 @@ impl Measure {
                 for (name, value) in [("--only", only), ("--types", types)] {
                     arguments.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
                 }
-                ("lanes", arguments, postgres)
+                ("lanes", arguments)
             }
-        })
+            Self::Start { built, only, rounds } => {
+                return start::run(workspace, database, &built, &only, rounds).await;
+            }
+            Self::Memory { built, only, megabytes } => {
+                let bytes = megabytes * 1_000_000;
+                return memory::run_cases(workspace, database, &built, only.as_deref(), bytes).await;
+            }
+        };
+        let mut bench = cargo(workspace);
+        bench
+            .args(["bench", "--quiet", "--package", "loader-core", "--bench", name, "--"])
+            .args(arguments)
+            .env("TEST_DATABASE_URL", database.admin_url());
+        run_visibly(&mut bench).await
     }
 }
 
@@ -130,20 +207,10 @@ fn of_rows(rows: u64, rounds: u32) -> Vec<String> {
 
 /// Measures on a server of its own, and prints what was found as Markdown.
 pub(crate) async fn measure(workspace: &Workspace, what: Measure) -> anyhow::Result<()> {
-    let (name, arguments, postgres) = what.into_bench(workspace)?;
     let mut stack = Stack::open(workspace, "measure").await?;
     let measured = Box::pin(or_interrupted(async {
-        let cluster = stack.up_database_of(postgres).await?;
-        let client = postgres::connect(&cluster.url("postgres")).await?;
-        for setting in AS_IN_PRODUCTION {
-            client.batch_execute(setting).await.with_context(|| format!("cannot {setting}"))?;
-        }
-        let mut bench = cargo(workspace);
-        bench
-            .args(["bench", "--quiet", "--package", "loader-core", "--bench", name, "--"])
-            .args(arguments)
-            .env("TEST_DATABASE_URL", cluster.url("postgres"));
-        run_visibly(&mut bench).await
+        let database = Database::open(stack.up_database_of(what.postgres()).await?).await?;
+        what.run(workspace, &database).await
     }))
     .await;
     let stopped = stack.down().await;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::console::say;
+use crate::lambda_package::WITHOUT_LTO;
 use crate::process::{find_program, is_executable, run, run_visibly};
 use crate::python::PythonEnvironment;
 use crate::template::Template;
@@ -48,7 +49,8 @@ pub(crate) async fn lint(workspace: &Workspace) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds the functions with SAM as a deployment does, for this machine's processor.
+/// Builds the functions with SAM as a deployment does, for this machine's processor, but
+/// without LTO.
 pub(crate) async fn sam_build(workspace: &Workspace) -> anyhow::Result<()> {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "x86_64",
@@ -62,7 +64,8 @@ pub(crate) async fn sam_build(workspace: &Workspace) -> anyhow::Result<()> {
         sam(workspace, &tools)?
             .args(["build", "--build-dir"])
             .arg(&folder)
-            .args(["--parameter-overrides", &format!("Architecture={architecture}")]),
+            .args(["--parameter-overrides", &format!("Architecture={architecture}")])
+            .envs([WITHOUT_LTO]),
     )
     .await?;
     let functions = Template::read(&workspace.root().join("template.yaml"))?.functions()?;

@@ -1,6 +1,7 @@
 //! Connections to the database: verified TLS, and sessions that die with their
 //! Lambda.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use native_tls::{Certificate, TlsConnector};
@@ -68,7 +69,31 @@ where
     }
 }
 
+/// Reads the authorities, if that has not been done, so that the first connection need not
+/// wait for it: it takes more of the processor than a handshake.
+pub fn prepare_tls() {
+    // What fails here fails again, and is told, when there is somebody to tell.
+    let _ = tls_connector(TlsMode::VerifyFull);
+}
+
+/// Returns the connector of a mode, which is made once.
 fn tls_connector(mode: TlsMode) -> Result<TlsConnector> {
+    static CONNECTORS: [OnceLock<TlsConnector>; 3] = [const { OnceLock::new() }; 3];
+    let [full, authority, any] = &CONNECTORS;
+    let connector = match mode {
+        TlsMode::VerifyFull => full,
+        TlsMode::VerifyCa => authority,
+        // Without TLS none is made.
+        TlsMode::Require | TlsMode::Disable => any,
+    };
+    if let Some(connector) = connector.get() {
+        return Ok(connector.clone());
+    }
+    let new = make_tls_connector(mode)?;
+    Ok(connector.get_or_init(|| new).clone())
+}
+
+fn make_tls_connector(mode: TlsMode) -> Result<TlsConnector> {
     let mut builder = TlsConnector::builder();
     for pem in split_pem(RDS_AUTHORITIES) {
         let certificate = Certificate::from_pem(pem.as_bytes())

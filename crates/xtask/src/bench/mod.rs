@@ -5,13 +5,13 @@ mod bars;
 mod chart;
 mod child;
 pub(crate) mod dataset;
-mod generated;
+pub(crate) mod generated;
 mod peers;
 mod processor;
 mod report;
 mod rows;
 mod runner;
-mod server;
+pub(crate) mod server;
 mod state_machine;
 mod variant;
 
@@ -32,6 +32,7 @@ use self::state_machine::StateMachine;
 use self::variant::{Choice, Lane, Way, ways};
 use crate::console::{heading, say};
 use crate::interrupt::or_interrupted;
+use crate::lambda_package::WITHOUT_LTO;
 use crate::postgres::Major;
 use crate::process::run_visibly;
 use crate::rust_lint::cargo;
@@ -106,11 +107,12 @@ pub(crate) async fn run(workspace: &Workspace, asked: &Bench) -> anyhow::Result<
     measured.and(stopped).and(removed)
 }
 
-/// Builds our program and the S3 server as they are for production.
+/// Builds our program and the S3 server in release mode.
 async fn build(workspace: &Workspace) -> anyhow::Result<(PathBuf, PathBuf)> {
     say("building the loader in release mode");
-    run_visibly(cargo(workspace).args(["build", "--release", "--quiet", "--package", "loader-bench"]))
-        .await?;
+    let mut build = cargo(workspace);
+    build.args(["build", "--release", "--quiet", "--package", "loader-bench"]).envs([WITHOUT_LTO]);
+    run_visibly(&mut build).await?;
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.root().join("target"), PathBuf::from);
     let [loader, s3] = ["loader-bench", "loader-bench-s3"].map(|name| target.join("release").join(name));

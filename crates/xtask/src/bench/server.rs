@@ -42,6 +42,11 @@ impl Database {
         self.cluster.url(DATABASE)
     }
 
+    /// Returns the connection string of the database that is always there.
+    pub(crate) fn admin_url(&self) -> String {
+        self.cluster.url("postgres")
+    }
+
     /// Returns the server's port.
     pub(crate) fn port(&self) -> u16 {
         self.cluster.port()

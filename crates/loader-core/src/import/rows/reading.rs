@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::piece::{Origin, Piece, PieceMaker};
@@ -17,6 +17,9 @@ use crate::record::parser::Parser;
 
 /// Pieces that are read ahead; memory is bounded by it.
 const AHEAD: usize = 4;
+/// Bytes of those. Full pieces have about as many; a piece with an overlong record has more,
+/// and waits alone.
+const AHEAD_BYTES: u32 = 4 << 20;
 
 /// An object whose records go through here one by one.
 pub(in crate::import) struct RowsObject {
@@ -38,7 +41,8 @@ pub(in crate::import) struct RowsObject {
 
 /// What is said of an object that is being read.
 enum Read {
-    Piece(Piece),
+    /// A piece, and its share of the bytes.
+    Piece(Piece, OwnedSemaphorePermit),
     Failed(Error),
     End(Ended),
 }
@@ -70,7 +74,10 @@ impl Reading {
     /// Those of the source and of the parser.
     pub(super) async fn next(&mut self) -> Result<Option<Piece>> {
         match self.said.recv().await {
-            Some(Read::Piece(piece)) => Ok(Some(piece)),
+            Some(Read::Piece(piece, share)) => {
+                drop(share);
+                Ok(Some(piece))
+            }
             Some(Read::Failed(error)) => Err(error),
             Some(Read::End(ended)) => {
                 self.ended = Some(ended);
@@ -84,29 +91,27 @@ impl Reading {
 
 async fn read(mut parser: Parser, mut maker: PieceMaker, sender: mpsc::Sender<Read>) {
     let mut record = Parsed::default();
-    loop {
-        let said = match parser.next(&mut record).await {
-            Ok(true) => {
-                maker.add(&record);
-                if !maker.is_full() {
-                    continue;
-                }
-                Read::Piece(maker.take())
-            }
-            Ok(false) => break,
-            Err(error) => {
-                // What came before it comes out first.
-                let _ = sender.send(Read::Piece(maker.take())).await;
-                let _ = sender.send(Read::Failed(error)).await;
-                return;
-            }
-        };
+    let room = Arc::new(Semaphore::new(AHEAD_BYTES as usize));
+    let said = loop {
+        match parser.next(&mut record).await {
+            Ok(true) => maker.add(&record),
+            Ok(false) => break Read::End(Ended { end_at: parser.place(), lines: parser.lines() }),
+            // What came before it comes out first.
+            Err(error) => break Read::Failed(error),
+        }
         // Nobody waits for it: the load has failed.
-        if sender.send(said).await.is_err() {
+        if maker.is_full() && send(maker.take(), &room, &sender).await.is_none() {
             return;
         }
+    };
+    if send(maker.take(), &room, &sender).await.is_some() {
+        let _ = sender.send(said).await;
     }
-    let _ = sender.send(Read::Piece(maker.take())).await;
-    let ended = Ended { end_at: parser.place(), lines: parser.lines() };
-    let _ = sender.send(Read::End(ended)).await;
+}
+
+/// Sends a piece when there is room for it.
+async fn send(piece: Piece, room: &Arc<Semaphore>, sender: &mpsc::Sender<Read>) -> Option<()> {
+    let bytes = u32::try_from(piece.bytes()).unwrap_or(u32::MAX).min(AHEAD_BYTES);
+    let share = Arc::clone(room).acquire_many_owned(bytes).await.ok()?;
+    sender.send(Read::Piece(piece, share)).await.ok()
 }
