@@ -2,6 +2,7 @@
 //! rolls back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -10,6 +11,7 @@ use tokio_postgres::Transaction;
 use super::group::{Assignment, GroupError, is_objects_fault};
 use super::open::{Opener, named};
 use super::rows::Lane;
+use super::turn::Turns;
 use crate::database::failure::failure;
 use crate::definition::ResolvedDefinition;
 use crate::definition::dialect::Dialect;
@@ -91,6 +93,8 @@ impl Check<'_> {
             fetch_ahead: 1,
             part: None,
             until: self.until,
+            turns: Turns::default(),
+            most_lag: Duration::MAX,
         };
         let sort = |error: Error| {
             let error = named(error, &object.key);

@@ -1,6 +1,7 @@
 //! Lists the objects of a run and plans them into batches.
 
 pub mod batching;
+pub mod concurrency;
 pub mod parts;
 pub(crate) mod settled;
 
@@ -18,7 +19,7 @@ use self::settled::Arrival;
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::database::run::Planned;
-use crate::database::{lease, ledger, parts as ledger_of_parts, run, staging};
+use crate::database::{lease, ledger, pace, parts as ledger_of_parts, run, staging};
 use crate::definition::ResolvedDefinition;
 use crate::definition::selection::Selection;
 use crate::error::{Error, ErrorName, Result};
@@ -51,6 +52,8 @@ pub struct PlanSettings {
     pub lease: Duration,
     /// Batches that load at once where neither input nor definition says.
     pub max_concurrency: u32,
+    /// The processors of the database's server; 0 if nobody has said.
+    pub database_cpus: u32,
     /// The most bytes of a batch.
     pub batch_max_bytes: u64,
     /// The most objects of a batch.
@@ -122,8 +125,12 @@ pub async fn plan(
     ledger::forget_unloaded(client, run_id).await?;
     ledger_of_parts::forget_unloaded(client, run_id).await?;
 
-    let max_concurrency =
-        affordable(client, definition.max_concurrency.unwrap_or(settings.max_concurrency)).await?;
+    let server = concurrency::ask(client, settings.database_cpus).await?;
+    let wanted = definition.max_concurrency.unwrap_or(settings.max_concurrency);
+    let affordable = concurrency::concurrency(wanted, &server);
+    tracing::info!(run.id = run_id, wanted, sessions = affordable.sessions, reason = affordable.reason);
+    pace::begin(client, run_id, attempt, &affordable).await?;
+    let max_concurrency = affordable.sessions;
     let place =
         PlanPlace { bucket: work.bucket().to_owned(), key: format!("plans/{run_id}/{attempt}.jsonl") };
     let selection = Selection::new(definition)?;
@@ -207,24 +214,6 @@ async fn start_over(client: &mut Client, run_id: &str, staging_table: &Identifie
         .map_err(|error| failure(doing, &error))?;
     ledger_of_parts::forget_all(&transaction, run_id).await?;
     transaction.commit().await.map_err(|error| failure(doing, &error))
-}
-
-/// Keeps the connections within half of what the database allows.
-async fn affordable(client: &Client, wanted: u32) -> Result<u32> {
-    let most: i32 = client
-        .query_one("select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int", &[])
-        .await
-        .map_err(|error| failure("reading max_connections", &error))?
-        .get(0);
-    let budget = u32::try_from(most / 2).unwrap_or(1).max(1);
-    if wanted > budget {
-        tracing::warn!(
-            wanted,
-            budget,
-            "max_concurrency is more than half of the database's connections: lowered"
-        );
-    }
-    Ok(wanted.min(budget))
 }
 
 fn nothing_to_load(definition: &ResolvedDefinition, found: &Found) -> Error {
