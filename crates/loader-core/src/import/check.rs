@@ -148,6 +148,10 @@ impl ObjectSource for Beginning {
         self.source.list(prefix, continuation).await
     }
 
+    async fn list_after(&self, prefix: &str, after: &str) -> Result<ListingPage> {
+        self.source.list_after(prefix, after).await
+    }
+
     async fn head(&self, key: &str) -> Result<ObjectHead> {
         self.source.head(key).await
     }

@@ -24,6 +24,7 @@ use crate::definition::ResolvedDefinition;
 use crate::definition::selection::Selection;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
+use crate::listing::Pages;
 use crate::record::is_gzip;
 use crate::source::{ObjectSource, ObjectVersion, WorkStore, WorkWriter};
 use crate::succession::materialized;
@@ -271,17 +272,12 @@ impl Listing<'_> {
         let mut found = Found::default();
         let mut arrival = Arrival::new(self.definition);
         let mut window = Window::default();
-        let mut continuation = None;
-        loop {
-            let page = self.source.list(&self.definition.prefix, continuation).await?;
-            found.planned.objects_listed += page.objects.len() as u64;
-            self.sort_out(page.objects, &mut found, &mut arrival, &mut window).await?;
+        let mut pages = Pages::new(self.source, &self.definition.prefix);
+        while let Some(objects) = pages.next().await? {
+            found.planned.objects_listed += objects.len() as u64;
+            self.sort_out(objects, &mut found, &mut arrival, &mut window).await?;
             if window.objects.len() >= WINDOW {
                 self.cut(std::mem::take(&mut window), &mut found, writer.as_mut()).await?;
-            }
-            continuation = page.next;
-            if continuation.is_none() {
-                break;
             }
         }
         // Before anything follows from what is there and what is not.
