@@ -57,10 +57,7 @@ impl S3Source {
             .prefix(prefix)
             .max_keys(PAGE)
             .encoding_type(EncodingType::Url);
-        let page = from(request)
-            .send()
-            .await
-            .map_err(|error| self.bucket.error(Request::list(), &error))?;
+        let page = from(request).send().await.map_err(|error| self.bucket.error(Request::list(), &error))?;
         let encoded = page.encoding_type() == Some(&EncodingType::Url);
         let objects =
             page.contents().iter().map(|object| self.listed(object, encoded)).collect::<Result<Vec<_>>>()?;

@@ -52,6 +52,21 @@ pub(crate) enum Measure {
         #[arg(long, value_parser = Major::parse)]
         postgres: Option<Major>,
     },
+    /// What it takes to plan very many objects.
+    Plan {
+        /// The objects.
+        #[arg(long, default_value_t = 1_000_000)]
+        objects: u64,
+        /// How long a page of the listing takes.
+        #[arg(long, default_value_t = 80)]
+        page_ms: u64,
+        /// List page after page, too.
+        #[arg(long)]
+        every: bool,
+        /// 15, 16, 17 or 18; or else the Postgres that this machine has.
+        #[arg(long, value_parser = Major::parse)]
+        postgres: Option<Major>,
+    },
     /// What a load costs beside the server's own COPY, without S3 and without others.
     Lanes {
         /// A folder of files with the same header; the sample by default.
@@ -90,6 +105,12 @@ impl Measure {
             Self::Rejects { rows, rounds, postgres } => {
                 let arguments = ["--rows", &rows.to_string(), "--rounds", &rounds.to_string()];
                 ("rejects", arguments.map(ToOwned::to_owned).to_vec(), postgres)
+            }
+            Self::Plan { objects, page_ms, every, postgres } => {
+                let mut arguments = vec!["--objects".to_owned(), objects.to_string()];
+                arguments.extend(["--page-ms".to_owned(), page_ms.to_string()]);
+                arguments.extend(every.then(|| "--every".to_owned()));
+                ("plan", arguments, postgres)
             }
             Self::Lanes { files, copies, rounds, only, postgres } => {
                 // From where the caller is, not from where cargo runs the program.

@@ -72,7 +72,8 @@ impl Alphabet {
         let (from, to) = (number(&places, &from), number(&places, &to));
         let width = scale(&places, &subtract(&places, &to, &from)?, keys as u64, sample.keys as u64)?;
         let sum = add(&places, &number(&places, &after), &width)?;
-        let character = |(digit, digits): (&u64, &Vec<char>)| digits.get(usize::try_from(*digit).ok()?).copied();
+        let character =
+            |(digit, digits): (&u64, &Vec<char>)| digits.get(usize::try_from(*digit).ok()?).copied();
         Some(prefix.chars().chain(sum.iter().zip(&places).filter_map(character)).collect())
     }
 }

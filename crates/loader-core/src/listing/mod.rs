@@ -107,7 +107,10 @@ impl<'a> Pages<'a> {
                     Next::Disorder if self.ranged => {
                         return Err(Error::new(
                             ErrorName::SourceUnavailable,
-                            format!("bucket {} was listed in another order than that of its keys", self.source.bucket()),
+                            format!(
+                                "bucket {} was listed in another order than that of its keys",
+                                self.source.bucket()
+                            ),
                         ));
                     }
                     // One after another, from where that was left.
@@ -168,7 +171,9 @@ struct Range {
 enum State {
     /// Nobody has asked for it. `whole`: it is not to be cut, as nothing is known of what
     /// is in it.
-    Waiting { whole: bool },
+    Waiting {
+        whole: bool,
+    },
     Asked,
     Ready(Vec<ObjectVersion>),
 }
@@ -270,8 +275,7 @@ impl<'a> Ranges<'a> {
                 self.ahead.insert(at + 1, rest);
             }
             let (source, prefix, after) = (self.source, self.prefix, range.after.clone());
-            self.requests
-                .push(async move { (id, source.list_after(prefix, &after).await) }.boxed());
+            self.requests.push(async move { (id, source.list_after(prefix, &after).await) }.boxed());
             if let Some(asked) = self.ahead.get_mut(at) {
                 (asked.range, asked.state) = (range, State::Asked);
             }

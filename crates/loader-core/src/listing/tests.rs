@@ -29,7 +29,8 @@ impl Keys {
     }
 
     fn page(&self, prefix: &str, after: Option<&str>) -> ListingPage {
-        let behind = |key: &&String| key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after);
+        let behind =
+            |key: &&String| key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after);
         let mut found = self.keys.iter().filter(behind).map(|key| ObjectVersion {
             key: key.clone(),
             etag: String::new(),

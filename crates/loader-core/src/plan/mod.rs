@@ -5,7 +5,7 @@ pub mod concurrency;
 pub mod parts;
 pub(crate) mod settled;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -233,6 +233,8 @@ fn nothing_to_load(definition: &ResolvedDefinition, found: &Found) -> Error {
 #[derive(Default)]
 struct Found {
     planned: Planned,
+    /// Whether there was anything loaded before.
+    any_loaded: bool,
     already_loaded: u64,
     /// Parts that are loaded, of objects that are not.
     parts_loaded: u64,
@@ -269,7 +271,8 @@ struct Window {
 
 impl Listing<'_> {
     async fn write(&mut self, mut writer: Box<dyn WorkWriter>) -> Result<Found> {
-        let mut found = Found::default();
+        let any_loaded = ledger::has_loaded(&*self.client, self.run_id).await?;
+        let mut found = Found { any_loaded, ..Found::default() };
         let mut arrival = Arrival::new(self.definition);
         let mut window = Window::default();
         let mut pages = Pages::new(self.source, &self.definition.prefix);
@@ -308,8 +311,13 @@ impl Listing<'_> {
             found.first_skip = skipped.first().map(|(object, reason)| (object.key.clone(), reason.clone()));
         }
         ledger::skip(self.client, self.run_id, self.attempt, &skipped).await?;
-        let keys: Vec<&str> = wanted.iter().map(|object| object.key.as_str()).collect();
-        let loaded = ledger::loaded_among(self.client, self.run_id, &keys).await?;
+        // A first plan need not ask page by page: nobody loads while it is made.
+        let loaded = if found.any_loaded {
+            let keys: Vec<&str> = wanted.iter().map(|object| object.key.as_str()).collect();
+            ledger::loaded_among(self.client, self.run_id, &keys).await?
+        } else {
+            HashMap::new()
+        };
         let mut big = Vec::new();
         for object in wanted {
             if loaded.get(&object.key) == Some(&object.etag) {
