@@ -108,7 +108,7 @@ proptest! {
         prop_assert_eq!(settled(&history), processors.min(most), "{:?}", history);
         // And does not give away more than a little for its trials.
         let rate = cpus(processors);
-        let best = rate(processors.min(most)) * history.len() as f64;
+        let best: f64 = history.iter().map(|_| rate(processors.min(most))).sum();
         let loaded: f64 = history.iter().map(|n| rate(*n)).sum();
         prop_assert!(loaded >= best * 0.9, "{} of {}: {:?}", loaded, best, history);
     }

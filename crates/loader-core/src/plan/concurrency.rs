@@ -27,9 +27,9 @@ impl Cpus {
     /// Reads them from what the deployment says (0: nothing), and from
     /// `max_worker_processes` where the server is one of RDS or Aurora.
     ///
-    /// Those set it to `GREATEST(${DBInstanceVCPU*2},8)` (Amazon RDS User Guide,
-    /// "Transporting `PostgreSQL` databases between DB instances", on
-    /// `max_worker_processes`). Elsewhere it is 8 by default and says nothing.
+    /// Their default parameter groups set it to `GREATEST(${DBInstanceVCPU*2},8)`.
+    /// Elsewhere it is 8 by default and says nothing (`PostgreSQL` documentation, "Worker
+    /// Processes").
     #[must_use]
     pub fn of(set: u32, is_rds: bool, max_worker_processes: u32) -> Self {
         match set {
