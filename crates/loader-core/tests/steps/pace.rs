@@ -74,7 +74,10 @@ async fn a_session_waits_until_a_slot_is_free() {
         holder.batch_execute("commit").await.unwrap();
     });
     assert!(outcome.unwrap().loaded > 0);
-    assert_eq!(world.one("select waited_seconds > 0 and groups = 1 from loader.pace").await, "true");
+    assert_eq!(
+        world.one("select waited_seconds > 0 and groups = 1 and seen_sessions = 1 from loader.pace").await,
+        "true"
+    );
     for batch in &batches {
         world.import(&plan, batch).await.unwrap();
     }
