@@ -335,13 +335,14 @@ impl<'a> Ranges<'a> {
             (Some(reached), false) => Some(Range { after: reached.clone(), to: range.to.clone() }),
             _ => None,
         };
-        match (reached, &range.to) {
-            (Some(reached), to) => {
-                let to = to.clone().filter(|_| is_all).unwrap_or(reached);
-                let sample = Sample { from: range.after, to, keys: objects.len() };
+        match (objects.first(), reached) {
+            // From key to key: what was asked for may begin in a gap, and end in one.
+            (Some(first), Some(to)) if first.key < to => {
+                let sample = Sample { from: first.key.clone(), to, keys: objects.len() - 1 };
                 self.learn(&objects, sample);
             }
             (None, _) => self.gap_behind(at),
+            _ => {}
         }
         self.ready += objects.len();
         if let Some(ahead) = self.ahead.get_mut(at) {
