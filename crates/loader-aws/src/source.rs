@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
+use aws_sdk_s3::operation::list_objects_v2::builders::ListObjectsV2FluentBuilder;
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{EncodingType, Object};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -41,6 +42,35 @@ impl S3Source {
             version_id: None,
             last_modified: object.last_modified().map(DateTime::secs),
         })
+    }
+
+    async fn page(
+        &self,
+        prefix: &str,
+        from: impl FnOnce(ListObjectsV2FluentBuilder) -> ListObjectsV2FluentBuilder + Send,
+    ) -> Result<ListingPage> {
+        let request = self
+            .bucket
+            .client
+            .list_objects_v2()
+            .bucket(&self.bucket.name)
+            .prefix(prefix)
+            .max_keys(PAGE)
+            .encoding_type(EncodingType::Url);
+        let page = from(request).send().await.map_err(|error| self.bucket.error(Request::list(), &error))?;
+        let encoded = page.encoding_type() == Some(&EncodingType::Url);
+        let objects =
+            page.contents().iter().map(|object| self.listed(object, encoded)).collect::<Result<Vec<_>>>()?;
+        let next = match (page.is_truncated(), page.next_continuation_token) {
+            (Some(true), None) => {
+                let message =
+                    format!("a listing of bucket {} says that there is more and not where", self.bucket.name);
+                return Err(Error::new(ErrorName::SourceUnavailable, message));
+            }
+            (Some(true), next) => next,
+            _ => None,
+        };
+        Ok(ListingPage { objects, next })
     }
 
     /// Asks for exactly this version, or a range of it.
@@ -96,32 +126,18 @@ impl ObjectSource for S3Source {
         &self.bucket.region
     }
 
+    /// Directory buckets do not, and know no `StartAfter` (Amazon S3 API Reference,
+    /// "`ListObjectsV2`"); their names end so ("Directory bucket naming rules").
+    fn lists_in_order(&self) -> bool {
+        !self.bucket.name.ends_with("--x-s3")
+    }
+
     async fn list(&self, prefix: &str, continuation: Option<String>) -> Result<ListingPage> {
-        let page = self
-            .bucket
-            .client
-            .list_objects_v2()
-            .bucket(&self.bucket.name)
-            .prefix(prefix)
-            .max_keys(PAGE)
-            .encoding_type(EncodingType::Url)
-            .set_continuation_token(continuation)
-            .send()
-            .await
-            .map_err(|error| self.bucket.error(Request::list(), &error))?;
-        let encoded = page.encoding_type() == Some(&EncodingType::Url);
-        let objects =
-            page.contents().iter().map(|object| self.listed(object, encoded)).collect::<Result<Vec<_>>>()?;
-        let next = match (page.is_truncated(), page.next_continuation_token) {
-            (Some(true), None) => {
-                let message =
-                    format!("a listing of bucket {} says that there is more and not where", self.bucket.name);
-                return Err(Error::new(ErrorName::SourceUnavailable, message));
-            }
-            (Some(true), next) => next,
-            _ => None,
-        };
-        Ok(ListingPage { objects, next })
+        self.page(prefix, |request| request.set_continuation_token(continuation)).await
+    }
+
+    async fn list_after(&self, prefix: &str, after: &str) -> Result<ListingPage> {
+        self.page(prefix, |request| request.start_after(after)).await
     }
 
     async fn head(&self, key: &str) -> Result<ObjectHead> {

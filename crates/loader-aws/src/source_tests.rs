@@ -43,6 +43,18 @@ async fn a_page_is_asked_with_the_prefix_exactly() {
 }
 
 #[tokio::test]
+async fn a_page_is_asked_from_behind_a_key() {
+    let (source, replay) = source([answer(200, &[], EMPTY_LISTING)]);
+    source.list_after("y/", "y/a b+\u{5e74}/%").await.unwrap();
+    let uri = replay.request(0).uri();
+    for part in ["prefix=y%2F", "start-after=y%2Fa%20b%2B%E5%B9%B4%2F%25", "encoding-type=url"] {
+        assert!(uri.split(['?', '&']).any(|found| found == part), "{part} in {uri}");
+    }
+    assert!(!uri.contains("continuation-token"), "{uri}");
+    assert!(source.lists_in_order());
+}
+
+#[tokio::test]
 async fn a_page_gives_keys_as_they_are_and_tags_without_quotes() {
     let body = "<ListBucketResult><IsTruncated>true</IsTruncated>\
         <NextContinuationToken>more</NextContinuationToken><EncodingType>url</EncodingType>\

@@ -166,6 +166,7 @@ impl Load {
         let settings = PlanSettings {
             lease: LEASE,
             max_concurrency: self.sessions,
+            database_cpus: 0,
             batch_max_bytes: 128 << 20,
             batch_max_objects: 500,
             part_bytes: 64 << 20,
@@ -196,8 +197,12 @@ impl Load {
                         attempt: planned.plan.attempt,
                         batch,
                     };
-                    let settings =
-                        ImportSettings { lease: LEASE, fetch_ahead: 16, group_max_bytes: 16 << 20 };
+                    let settings = ImportSettings {
+                        lease: LEASE,
+                        fetch_ahead: 16,
+                        group_max_bytes: 16 << 20,
+                        max_replica_lag: Duration::from_secs(30),
+                    };
                     let deadline = Instant::now() + STEP_LIMIT;
                     let of_batch =
                         import(&mut client, Arc::clone(&source), &event, &settings, deadline).await?;

@@ -113,6 +113,7 @@ impl Workbench {
         let settings = PlanSettings {
             lease: LEASE,
             max_concurrency: 1,
+            database_cpus: 0,
             batch_max_bytes: 64 << 20,
             batch_max_objects: 1000,
             part_bytes: u64::MAX,
@@ -125,7 +126,12 @@ impl Workbench {
                 ("plan", Error::new(ErrorName::Internal, format!("a plan's line: {error}")))
             })?;
             let event = ImportEvent { run_id: RUN.to_owned(), attempt: plan.attempt, batch };
-            let settings = ImportSettings { lease: LEASE, fetch_ahead: 4, group_max_bytes: 16 << 20 };
+            let settings = ImportSettings {
+                lease: LEASE,
+                fetch_ahead: 4,
+                group_max_bytes: 16 << 20,
+                max_replica_lag: Duration::from_secs(30),
+            };
             import(client, Arc::clone(&source) as _, &event, &settings, until)
                 .await
                 .map_err(|error| ("import", error))?;

@@ -272,3 +272,53 @@ create table if not exists loader.unsplit (
     reason              text not null,
     primary key (run_id, key)
 );
+
+-- Since 0.4: the pace of a run.
+
+-- How many sessions of a run may load at the moment, and what that was decided from. A
+-- session loads a group of objects while it holds the advisory lock (hash of the run,
+-- slot) of one of the slots below `allowed`.
+create table if not exists loader.pace (
+    run_id              text primary key,
+    attempt             integer not null,
+    -- What the plan found affordable; `allowed` does not pass it.
+    most                integer not null check (most >= 1),
+    allowed             integer not null check (allowed between 1 and most),
+    reason              text not null,
+    changed_at          timestamptz not null default clock_timestamp(),
+    -- Counts the decisions; of two sessions that decide at once one wins.
+    decisions           bigint not null default 0,
+    -- What the decisions remember: MB/s by the number of sessions, and when to try again.
+    learned             jsonb,
+    -- The whole run so far.
+    groups              bigint not null default 0,
+    bytes               bigint not null default 0,
+    busy_seconds        double precision not null default 0,
+    -- How long sessions have waited for their turns.
+    waited_seconds      double precision not null default 0,
+    -- Since the last decision; groups that were begun before the last change are left out.
+    seen_groups         integer not null default 0,
+    seen_bytes          bigint not null default 0,
+    seen_seconds        double precision not null default 0,
+    seen_sessions       double precision not null default 0,
+    seen_lock_waits     integer not null default 0,
+    seen_replica_lag    double precision
+);
+
+-- Every change of a run's pace with its reason, the plan's number first.
+create table if not exists loader.pace_change (
+    run_id              text not null,
+    attempt             integer not null,
+    decision            bigint not null,
+    changed_at          timestamptz not null default clock_timestamp(),
+    sessions_before     integer,
+    sessions            integer not null,
+    reason              text not null,
+    -- What was seen since the decision before, with the sessions that were at work.
+    groups              integer,
+    mb_per_second       double precision,
+    sessions_at_work    double precision,
+    lock_waits          integer,
+    replica_lag_seconds double precision,
+    primary key (run_id, attempt, decision)
+);

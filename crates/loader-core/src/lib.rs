@@ -18,6 +18,8 @@ pub mod gate;
 pub mod identifier;
 pub mod import;
 pub mod input;
+pub mod listing;
+pub mod pace;
 pub mod plan;
 pub mod prepare;
 pub mod publish;

@@ -74,8 +74,18 @@ pub trait ObjectSource: Send + Sync {
     /// Returns the bucket's region.
     fn region(&self) -> &str;
 
+    /// Returns whether objects are listed in the order of their keys' bytes, and from
+    /// behind any key on.
+    fn lists_in_order(&self) -> bool {
+        true
+    }
+
     /// Lists up to 1,000 objects whose keys start with `prefix`, in key order.
     async fn list(&self, prefix: &str, continuation: Option<String>) -> Result<ListingPage>;
+
+    /// Lists up to 1,000 objects whose keys start with `prefix` and come behind `after`,
+    /// which need not be there. Only for those that list in order.
+    async fn list_after(&self, prefix: &str, after: &str) -> Result<ListingPage>;
 
     /// Reads what is known of the object now.
     async fn head(&self, key: &str) -> Result<ObjectHead>;

@@ -149,6 +149,10 @@ impl ObjectSource for MemorySource {
         Ok(ListingPage { objects: page, next })
     }
 
+    async fn list_after(&self, prefix: &str, after: &str) -> Result<ListingPage> {
+        self.list(prefix, Some(after.to_owned())).await
+    }
+
     async fn head(&self, key: &str) -> Result<ObjectHead> {
         Ok(head(&self.find(key)?))
     }

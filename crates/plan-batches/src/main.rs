@@ -17,6 +17,7 @@ async fn connect(environment: &Environment) -> Result<State> {
         settings: PlanSettings {
             lease: deployment.settings.lease,
             max_concurrency: environment.number("MAX_CONCURRENCY", 4, 1..=1_000)?,
+            database_cpus: environment.number("DATABASE_CPUS", 0, 0..=1_000)?,
             batch_max_bytes,
             batch_max_objects: environment.number("BATCH_MAX_OBJECTS", 500, 1..=1_000)?,
             part_bytes: (batch_max_bytes / 2).max(LEAST_PART_BYTES),

@@ -96,6 +96,21 @@ pub(crate) enum Measure {
         #[arg(long, value_parser = Major::parse)]
         postgres: Option<Major>,
     },
+    /// What it takes to plan very many objects.
+    Plan {
+        /// The objects.
+        #[arg(long, default_value_t = 1_000_000)]
+        objects: u64,
+        /// How long a page of the listing takes.
+        #[arg(long, default_value_t = 80)]
+        page_ms: u64,
+        /// List page after page, too.
+        #[arg(long)]
+        every: bool,
+        /// 15, 16, 17 or 18; or else the Postgres that this machine has.
+        #[arg(long, value_parser = Major::parse)]
+        postgres: Option<Major>,
+    },
     /// What a load costs beside the server's own COPY, without S3 and without others.
     Lanes {
         /// A folder of files with the same header; the sample by default.
@@ -148,6 +163,7 @@ impl Measure {
             Self::Readers { postgres, .. }
             | Self::Rejects { postgres, .. }
             | Self::Database { postgres, .. }
+            | Self::Plan { postgres, .. }
             | Self::Lanes { postgres, .. } => *postgres,
             Self::Start { .. } | Self::Memory { .. } => None,
         }
@@ -169,6 +185,12 @@ impl Measure {
             }
             Self::Rejects { rows, rounds, .. } => ("rejects", of_rows(rows, rounds)),
             Self::Database { rows, rounds, .. } => ("database", of_rows(rows, rounds)),
+            Self::Plan { objects, page_ms, every, .. } => {
+                let mut arguments = vec!["--objects".to_owned(), objects.to_string()];
+                arguments.extend(["--page-ms".to_owned(), page_ms.to_string()]);
+                arguments.extend(every.then(|| "--every".to_owned()));
+                ("plan", arguments)
+            }
             Self::Lanes { files, copies, rounds, only, types, .. } => {
                 // From where the caller is, not from where cargo runs the program.
                 let files = match files {

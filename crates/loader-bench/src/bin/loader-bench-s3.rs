@@ -1,5 +1,8 @@
 //! A folder as S3 buckets, for reading: `loader-bench-s3 <folder>`.
 //!
+//! With `<objects> <milliseconds>` behind it, there is a bucket `made-up`, too: so many keys
+//! that count up below `t/`, for listings only, of which each page takes so long.
+//!
 //! It prints its port, and ends when its standard input does. The protocol is the crate
 //! s3s'. Its own server of a folder (s3s-fs 0.14) lists objects without their `ETag`, and
 //! reads an object as a whole for every range of it, so that it can't be used here.
@@ -7,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -32,6 +35,44 @@ const CHUNK: usize = 256 << 10;
 /// Buckets are folders, and the objects are the files in them.
 struct Folder {
     root: PathBuf,
+    made_up: Option<MadeUp>,
+}
+
+/// A bucket of very many objects that are not there.
+struct MadeUp {
+    objects: u64,
+    page: Duration,
+}
+
+impl MadeUp {
+    const BUCKET: &str = "made-up";
+
+    fn key(number: u64) -> String {
+        format!("t/part-{number:08}.csv")
+    }
+
+    async fn list(&self, page: &Page) -> Listed {
+        tokio::time::sleep(self.page).await;
+        let after = page.after.as_deref().unwrap_or_default();
+        let (mut first, mut high) = (0, self.objects);
+        while first < high {
+            let middle = first.midpoint(high);
+            if Self::key(middle).as_str() <= after { first = middle + 1 } else { high = middle }
+        }
+        let end = (first + page.most as u64).min(self.objects);
+        let object = |number: u64| Object {
+            key: Some(Self::key(number)),
+            size: i64::try_from(40_000 + number % 10_000).ok(),
+            e_tag: Some(ETag::Strong(format!("{number:032x}"))),
+            last_modified: Some(Timestamp::from(UNIX_EPOCH)),
+            ..Object::default()
+        };
+        Listed {
+            objects: (first..end).map(object).collect(),
+            prefixes: Vec::new(),
+            next: (end < self.objects).then(|| Self::key(end - 1)),
+        }
+    }
 }
 
 /// A file as S3 tells of it.
@@ -216,7 +257,10 @@ impl S3 for Folder {
             after: input.continuation_token.clone().or_else(|| input.start_after.clone()),
             most: most(input.max_keys),
         };
-        let listed = self.list(&input.bucket, &page)?;
+        let listed = match &self.made_up {
+            Some(made_up) if input.bucket == MadeUp::BUCKET => made_up.list(&page).await,
+            _ => self.list(&input.bucket, &page)?,
+        };
         Ok(S3Response::new(ListObjectsV2Output {
             key_count: i32::try_from(listed.objects.len() + listed.prefixes.len()).ok(),
             is_truncated: Some(listed.next.is_some()),
@@ -299,7 +343,12 @@ impl S3Access for Everybody {
 async fn main() -> anyhow::Result<()> {
     let root = std::env::args_os().nth(1).context("the folder of the buckets is missing")?;
     let root = Path::new(&root).canonicalize().context("there is no such folder")?;
-    let mut builder = S3ServiceBuilder::new(Folder { root });
+    let number = |at: usize| std::env::args().nth(at).map(|number| number.parse::<u64>()).transpose();
+    let made_up = match (number(2)?, number(3)?) {
+        (Some(objects), page) => Some(MadeUp { objects, page: Duration::from_millis(page.unwrap_or(0)) }),
+        _ => None,
+    };
+    let mut builder = S3ServiceBuilder::new(Folder { root, made_up });
     // A signature is looked at only where there are credentials to compare it with.
     builder.set_auth(SimpleAuth::from_single("test", "test"));
     builder.set_access(Everybody);

@@ -65,7 +65,7 @@ pub(crate) async fn ensure_within(transaction: &Transaction<'_>) -> Result<()> {
     // else has created the schemas.
     let complete: bool = transaction
         .query_one(
-            "select to_regclass('loader.unsplit') is not null
+            "select to_regclass('loader.pace_change') is not null
                 and to_regproc('loader.judge_columns') is not null
                 and to_regnamespace('dataimport') is not null
                 and to_regnamespace('databackup') is not null

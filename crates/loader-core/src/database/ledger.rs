@@ -270,6 +270,21 @@ pub async fn forget_unloaded(client: &impl GenericClient, run_id: &str) -> Resul
         .map_err(|error| failure("clearing the ledger", &error))
 }
 
+/// Returns whether any object of the run has been loaded.
+///
+/// # Errors
+/// Those of the database.
+pub async fn has_loaded(client: &impl GenericClient, run_id: &str) -> Result<bool> {
+    client
+        .query_one(
+            "select exists (select from loader.object where run_id = $1 and state = 'loaded')",
+            &[&run_id],
+        )
+        .await
+        .map(|row| row.get(0))
+        .map_err(|error| failure("reading the ledger", &error))
+}
+
 /// Returns key and etag of those keys that have been loaded.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ pub mod failure;
 pub mod lease;
 pub mod ledger;
 pub mod live;
+pub mod pace;
 pub mod parts;
 pub mod rejects;
 pub mod run;

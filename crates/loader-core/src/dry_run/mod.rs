@@ -26,6 +26,7 @@ use crate::definition::selection::Selection;
 use crate::definition::{EngineChoice, ResolvedDefinition};
 use crate::error::{ErrorName, Result};
 use crate::input::ExecutionInput;
+use crate::listing::Pages;
 use crate::plan::settled::Arrival;
 use crate::prepare::{Rehearsal, Staged, rehearse};
 use crate::source::{ObjectSource, WorkStore};
@@ -106,20 +107,15 @@ async fn list(
     let selection = Selection::new(definition)?;
     let mut arrival = Arrival::new(definition);
     let mut inventory = Inventory::default();
-    let mut continuation = None;
-    loop {
-        let page = source.list(&definition.prefix, continuation).await?;
-        for object in page.objects {
+    let mut pages = Pages::new(source, &definition.prefix);
+    while let Some(objects) = pages.next().await? {
+        for object in objects {
             let reason = selection.skip_reason(&object);
             arrival.saw(&object, reason.is_none());
             match reason {
                 Some(reason) => inventory.skip(object, reason),
                 None => inventory.load(object),
             }
-        }
-        continuation = page.next;
-        if continuation.is_none() {
-            break;
         }
     }
     match arrival.check(client).await {

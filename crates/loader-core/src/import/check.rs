@@ -2,6 +2,7 @@
 //! rolls back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -11,6 +12,7 @@ use super::group::{Assignment, GroupError, is_objects_fault};
 use super::last_mapping::LastMapping;
 use super::open::{Opener, named};
 use super::rows::Lane;
+use super::turn::Turns;
 use crate::database::failure::failure;
 use crate::definition::ResolvedDefinition;
 use crate::definition::dialect::Dialect;
@@ -93,6 +95,8 @@ impl Check<'_> {
             fetch_ahead: 1,
             part: None,
             until: self.until,
+            turns: Turns::default(),
+            most_lag: Duration::MAX,
         };
         let sort = |error: Error| {
             let error = named(error, &object.key);
@@ -144,6 +148,10 @@ impl ObjectSource for Beginning {
 
     async fn list(&self, prefix: &str, continuation: Option<String>) -> Result<ListingPage> {
         self.source.list(prefix, continuation).await
+    }
+
+    async fn list_after(&self, prefix: &str, after: &str) -> Result<ListingPage> {
+        self.source.list_after(prefix, after).await
     }
 
     async fn head(&self, key: &str) -> Result<ObjectHead> {

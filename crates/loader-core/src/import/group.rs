@@ -12,6 +12,7 @@ use super::aws_s3;
 use super::copy::Copy;
 use super::open::{InDatabase, Opened, Opener, Streamed, named};
 use super::rows::{Lane, RowsObject};
+use super::turn::{self, Turns};
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::database::lease;
@@ -37,6 +38,9 @@ pub(super) struct Assignment {
     pub(super) fetch_ahead: usize,
     /// When the database is to give up a statement that still runs.
     pub(super) until: Instant,
+    pub(super) turns: Turns,
+    /// By how much a replica may be behind.
+    pub(super) most_lag: Duration,
 }
 
 /// How much earlier than its time a statement may be ended.
@@ -54,12 +58,16 @@ impl Assignment {
         (&self.run_id, self.attempt, self.batch)
     }
 
+    /// Returns how long a statement may run.
+    pub(super) fn time_left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+
     /// Writes the statement that lets the database itself end what runs too long:
     /// a call that is only given up here goes on there, and holds its locks.
     pub(super) fn time_limit(&self) -> String {
         // 0 would be no limit at all.
-        let left = self.until.saturating_duration_since(Instant::now()).as_millis().max(1);
-        format!("set local statement_timeout = {left}")
+        format!("set local statement_timeout = {}", self.time_left().as_millis().max(1))
     }
 }
 
@@ -166,7 +174,7 @@ pub(super) async fn load(
 ) -> Result<GroupOutcome, GroupError> {
     let doing = "loading objects";
     let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
-    transaction.batch_execute(&work.time_limit()).await.map_err(|error| failure(doing, &error))?;
+    turn::take(&transaction, work).await?;
     lease::check(&transaction, &work.run_id, work.attempt).await?;
     let claimed = ledger::claim(&transaction, &work.run_id, work.attempt, work.batch, objects).await?;
     let mine: Vec<&ObjectVersion> = claimed.mine.iter().filter_map(|at| objects.get(*at).copied()).collect();

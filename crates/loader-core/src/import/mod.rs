@@ -8,6 +8,7 @@ mod last_mapping;
 mod open;
 mod part;
 pub(crate) mod rows;
+mod turn;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use self::group::{Assignment, Failed, GroupError, GroupOutcome, Spoiled};
 use self::last_mapping::LastMapping;
 use self::open::Opener;
 pub use self::open::extension_missing;
+use self::turn::Turns;
 use crate::database::failure::failure;
 use crate::database::{lease, ledger, rejects, run, staging};
 use crate::definition::ResolvedDefinition;
@@ -44,6 +46,8 @@ pub struct ImportSettings {
     /// The most bytes, as stored, that one transaction loads, unless one object
     /// alone is larger.
     pub group_max_bytes: u64,
+    /// By how much a replica may be behind before fewer sessions load.
+    pub max_replica_lag: Duration,
 }
 
 /// What an import is called with.
@@ -115,17 +119,31 @@ pub async fn import(
         fetch_ahead: settings.fetch_ahead,
         part: event.batch.part,
         until: deadline.checked_sub(MARGIN).unwrap_or(deadline),
+        turns: Turns::default(),
+        most_lag: settings.max_replica_lag,
     };
+    let time = work.time_left();
     let mut outcome = BatchOutcome { batch: event.batch.batch, ..BatchOutcome::default() };
     for (number, objects) in groups(&event.batch.objects, settings.group_max_bytes).iter().enumerate() {
         lease::renew(client, &current.table, &event.run_id, settings.lease).await?;
         check_run_limit(client, &event.run_id, definition).await?;
         // The database ends a statement by itself when the time is up; a source that
         // stalls is given up a little later.
+        let (begun, waited_before) = (Instant::now(), work.turns.waited());
         match tokio::time::timeout_at(work.until + MARGIN / 2, load(client, &work, objects)).await {
-            Ok(Ok(group)) => outcome.count(&group),
+            Ok(Ok(group)) => {
+                outcome.count(&group);
+                if group.loaded + group.rows > 0 {
+                    let waited = work.turns.waited().saturating_sub(waited_before);
+                    turn::end(client, &work, bytes(&work, objects), begun.elapsed(), waited).await;
+                }
+            }
             Ok(Err(error)) if !work.is_out_of_time() => return Err(error),
-            _ => return Err(out_of_time(client, &work, objects, number == 0).await?),
+            // Time that went by in waiting says nothing of the objects.
+            _ => {
+                let had_all_the_time = number == 0 && work.turns.waited() < time / 10;
+                return Err(out_of_time(client, &work, objects, had_all_the_time).await?);
+            }
         }
     }
     Ok(outcome)
@@ -148,6 +166,11 @@ impl BatchOutcome {
         self.rows += group.rows;
         self.rejects += group.rejects;
     }
+}
+
+/// Adds up the bytes of what is loaded.
+fn bytes(work: &Assignment, objects: &[&ObjectVersion]) -> u64 {
+    work.part.map_or_else(|| objects.iter().map(|object| object.size).sum(), |part| part.to - part.from)
 }
 
 /// Puts objects together whose bytes fit one transaction.
@@ -258,7 +281,7 @@ async fn out_of_time(
     objects: &[&ObjectVersion],
     had_all_the_time: bool,
 ) -> Result<Error> {
-    if let (Some(part), [object]) = (&work.part, objects) {
+    if let (Some(part), [object], true) = (&work.part, objects, had_all_the_time) {
         let error = Error::new(
             ErrorName::DeadlineReached,
             format!(
@@ -270,7 +293,7 @@ async fn out_of_time(
         );
         part::record_failed(client, work, part, None, &Failed::new(object, open::named(error, &object.key)))
             .await?;
-    } else if let ([object], true) = (objects, had_all_the_time) {
+    } else if let (None, [object], true) = (&work.part, objects, had_all_the_time) {
         let error = Error::new(
             ErrorName::DeadlineReached,
             format!(

@@ -7,6 +7,7 @@ use tokio_postgres::Client;
 use super::group::{Assignment, Failed, GroupError, GroupOutcome, is_objects_fault};
 use super::open::{Opener, named};
 use super::rows::{Lane, RowsObject};
+use super::turn;
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::database::lease;
@@ -108,7 +109,7 @@ async fn attempt(
     let execute = async |statement: &str| {
         transaction.batch_execute(statement).await.map_err(|error| failure(DOING, &error))
     };
-    execute(&work.time_limit()).await?;
+    turn::take(&transaction, work).await?;
     lease::check(&transaction, &work.run_id, work.attempt).await?;
     let its = its_work(work, object, part);
     match parts::claim(&transaction, &its).await? {

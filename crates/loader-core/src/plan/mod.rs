@@ -1,10 +1,11 @@
 //! Lists the objects of a run and plans them into batches.
 
 pub mod batching;
+pub mod concurrency;
 pub mod parts;
 pub(crate) mod settled;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,11 +19,12 @@ use self::settled::Arrival;
 use crate::database::control_schema::Schema;
 use crate::database::failure::failure;
 use crate::database::run::Planned;
-use crate::database::{lease, ledger, parts as ledger_of_parts, run, staging};
+use crate::database::{lease, ledger, pace, parts as ledger_of_parts, run, staging};
 use crate::definition::ResolvedDefinition;
 use crate::definition::selection::Selection;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
+use crate::listing::Pages;
 use crate::record::is_gzip;
 use crate::source::{ObjectSource, ObjectVersion, WorkStore, WorkWriter};
 use crate::succession::materialized;
@@ -51,6 +53,8 @@ pub struct PlanSettings {
     pub lease: Duration,
     /// Batches that load at once where neither input nor definition says.
     pub max_concurrency: u32,
+    /// The processors of the database's server; 0 if nobody has said.
+    pub database_cpus: u32,
     /// The most bytes of a batch.
     pub batch_max_bytes: u64,
     /// The most objects of a batch.
@@ -122,8 +126,12 @@ pub async fn plan(
     ledger::forget_unloaded(client, run_id).await?;
     ledger_of_parts::forget_unloaded(client, run_id).await?;
 
-    let max_concurrency =
-        affordable(client, definition.max_concurrency.unwrap_or(settings.max_concurrency)).await?;
+    let server = concurrency::ask(client, settings.database_cpus).await?;
+    let wanted = definition.max_concurrency.unwrap_or(settings.max_concurrency);
+    let affordable = concurrency::concurrency(wanted, &server);
+    tracing::info!(run.id = run_id, wanted, sessions = affordable.sessions, reason = affordable.reason);
+    pace::begin(client, run_id, attempt, &affordable).await?;
+    let max_concurrency = affordable.sessions;
     let place =
         PlanPlace { bucket: work.bucket().to_owned(), key: format!("plans/{run_id}/{attempt}.jsonl") };
     let selection = Selection::new(definition)?;
@@ -209,24 +217,6 @@ async fn start_over(client: &mut Client, run_id: &str, staging_table: &Identifie
     transaction.commit().await.map_err(|error| failure(doing, &error))
 }
 
-/// Keeps the connections within half of what the database allows.
-async fn affordable(client: &Client, wanted: u32) -> Result<u32> {
-    let most: i32 = client
-        .query_one("select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int", &[])
-        .await
-        .map_err(|error| failure("reading max_connections", &error))?
-        .get(0);
-    let budget = u32::try_from(most / 2).unwrap_or(1).max(1);
-    if wanted > budget {
-        tracing::warn!(
-            wanted,
-            budget,
-            "max_concurrency is more than half of the database's connections: lowered"
-        );
-    }
-    Ok(wanted.min(budget))
-}
-
 fn nothing_to_load(definition: &ResolvedDefinition, found: &Found) -> Error {
     let place = format!("s3://{}/{}", definition.bucket, definition.prefix);
     let message = match &found.first_skip {
@@ -243,6 +233,8 @@ fn nothing_to_load(definition: &ResolvedDefinition, found: &Found) -> Error {
 #[derive(Default)]
 struct Found {
     planned: Planned,
+    /// Whether there was anything loaded before.
+    any_loaded: bool,
     already_loaded: u64,
     /// Parts that are loaded, of objects that are not.
     parts_loaded: u64,
@@ -279,20 +271,16 @@ struct Window {
 
 impl Listing<'_> {
     async fn write(&mut self, mut writer: Box<dyn WorkWriter>) -> Result<Found> {
-        let mut found = Found::default();
+        let any_loaded = ledger::has_loaded(&*self.client, self.run_id).await?;
+        let mut found = Found { any_loaded, ..Found::default() };
         let mut arrival = Arrival::new(self.definition);
         let mut window = Window::default();
-        let mut continuation = None;
-        loop {
-            let page = self.source.list(&self.definition.prefix, continuation).await?;
-            found.planned.objects_listed += page.objects.len() as u64;
-            self.sort_out(page.objects, &mut found, &mut arrival, &mut window).await?;
+        let mut pages = Pages::new(self.source, &self.definition.prefix);
+        while let Some(objects) = pages.next().await? {
+            found.planned.objects_listed += objects.len() as u64;
+            self.sort_out(objects, &mut found, &mut arrival, &mut window).await?;
             if window.objects.len() >= WINDOW {
                 self.cut(std::mem::take(&mut window), &mut found, writer.as_mut()).await?;
-            }
-            continuation = page.next;
-            if continuation.is_none() {
-                break;
             }
         }
         // Before anything follows from what is there and what is not.
@@ -323,8 +311,13 @@ impl Listing<'_> {
             found.first_skip = skipped.first().map(|(object, reason)| (object.key.clone(), reason.clone()));
         }
         ledger::skip(self.client, self.run_id, self.attempt, &skipped).await?;
-        let keys: Vec<&str> = wanted.iter().map(|object| object.key.as_str()).collect();
-        let loaded = ledger::loaded_among(self.client, self.run_id, &keys).await?;
+        // A first plan need not ask page by page: nobody loads while it is made.
+        let loaded = if found.any_loaded {
+            let keys: Vec<&str> = wanted.iter().map(|object| object.key.as_str()).collect();
+            ledger::loaded_among(self.client, self.run_id, &keys).await?
+        } else {
+            HashMap::new()
+        };
         let mut big = Vec::new();
         for object in wanted {
             if loaded.get(&object.key) == Some(&object.etag) {

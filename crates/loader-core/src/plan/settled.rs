@@ -9,6 +9,7 @@ use crate::database::failure::failure;
 use crate::definition::ResolvedDefinition;
 use crate::definition::selection::Selection;
 use crate::error::{Error, ErrorName, Result};
+use crate::listing::Pages;
 use crate::source::{ObjectSource, ObjectVersion};
 
 /// What a listing says of a delivery.
@@ -131,15 +132,11 @@ pub(crate) async fn check(
     }
     let selection = Selection::new(definition)?;
     let mut arrival = Arrival::new(definition);
-    let mut continuation = None;
-    loop {
-        let page = source.list(&definition.prefix, continuation).await?;
-        for object in &page.objects {
+    let mut pages = Pages::new(source, &definition.prefix);
+    while let Some(objects) = pages.next().await? {
+        for object in &objects {
             arrival.saw(object, selection.skip_reason(object).is_none());
         }
-        continuation = page.next;
-        if continuation.is_none() {
-            return arrival.check(client).await;
-        }
     }
+    arrival.check(client).await
 }

@@ -49,6 +49,7 @@ async fn a_batch_that_is_delivered_twice_at_once_is_loaded_once() {
     }
     world.prepare("r1").await.unwrap();
     let plan = world.plan("r1").await.unwrap();
+    world.execute("update loader.pace set most = 4, allowed = 4").await;
     for batch in world.batches(&plan) {
         let deliveries = futures_util::future::join_all((0..4).map(|_| world.import(&plan, &batch))).await;
         let loaded: u64 = deliveries.iter().map(|delivery| delivery.as_ref().unwrap().loaded).sum();

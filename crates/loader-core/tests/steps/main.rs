@@ -18,6 +18,7 @@ mod late_and_twice;
 mod merge;
 mod merged_references;
 mod merged_rows;
+mod pace;
 mod parts;
 mod refusals;
 mod rejects;

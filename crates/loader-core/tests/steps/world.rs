@@ -147,6 +147,7 @@ impl World {
         let settings = PlanSettings {
             lease: LEASE,
             max_concurrency: 1,
+            database_cpus: 0,
             batch_max_bytes: self.batch_max_bytes,
             batch_max_objects: self.batch_max_objects,
             part_bytes,
@@ -168,7 +169,12 @@ impl World {
         plan: &Plan,
         batch: &Batch,
     ) -> Result<BatchOutcome> {
-        let settings = ImportSettings { lease: LEASE, fetch_ahead: 4, group_max_bytes: self.group_max_bytes };
+        let settings = ImportSettings {
+            lease: LEASE,
+            fetch_ahead: 4,
+            group_max_bytes: self.group_max_bytes,
+            max_replica_lag: Duration::from_secs(30),
+        };
         let event = ImportEvent { run_id: plan.run_id.clone(), attempt: plan.attempt, batch: batch.clone() };
         let deadline = Instant::now() + self.time;
         import(client, Arc::clone(&self.source) as _, &event, &settings, deadline).await

@@ -1,0 +1,3 @@
+//! How many sessions of a run load at once while it goes on: decided from what they see.
+
+pub mod decide;
