@@ -44,12 +44,14 @@ const METHODS: &[(&str, &str)] = &[
     ("notifier.send", "deployment.notifier("),
 ];
 
-/// The modules of `loader-core` that are steps.
-const STEPS: &[&str] =
-    &["prepare", "plan", "import", "build", "publish", "rollback", "dry_run", "replay", "cleanup", "report"];
+/// The modules of `loader-core` that are steps, and the listing that some of them share.
+const STEPS: &[&str] = &[
+    "prepare", "listing", "plan", "import", "build", "publish", "rollback", "dry_run", "replay", "cleanup",
+    "report",
+];
 
-/// Steps that do a part of their work with another one.
-const USES: &[(&str, &str)] = &[("dry_run", "prepare")];
+/// Steps that do a part of their work with another module.
+const USES: &[(&str, &str)] = &[("dry_run", "prepare"), ("dry_run", "listing"), ("plan", "listing")];
 
 /// The folders of the work bucket: who uses one, and how the code names it.
 const FOLDERS: &[(&str, &str, &str)] = &[

@@ -13,7 +13,7 @@ use crate::definition::selection::Selection;
 use crate::definition::{ColumnDefinition, ColumnsFrom, ResolvedDefinition};
 use crate::error::{Error, ErrorName, Result};
 use crate::plan::settled;
-use crate::record::parsed::Parsed;
+use crate::record::parsed::{Fault, Parsed};
 use crate::record::parser::Parser;
 use crate::record::unpack::unpack_written;
 use crate::sniff::sniff;
@@ -180,7 +180,10 @@ async fn records(
         records.push(record.clone());
     }
     if !whole && ended {
-        records.pop();
+        // A quote that the sample cuts off is one that does not end: what is within it was
+        // read as records, which it has not.
+        let cut = records.iter().position(|record| record.fault() == Some(Fault::UnterminatedQuote));
+        records.truncate(cut.unwrap_or(records.len().saturating_sub(1)));
     }
     records.truncate(SAMPLED_RECORDS);
     records.retain(|record| record.fault().is_none());
@@ -227,6 +230,20 @@ mod tests {
                 last_modified: None,
             })
             .collect()
+    }
+
+    #[tokio::test]
+    async fn a_record_that_the_sample_cuts_off_is_no_record() {
+        let dialect = Written::default().complete().unwrap();
+        let text = "id,note\n1,\"a\nb,c\"\n2,\"a\nb,c\nd,e\nf";
+        let (header, found) = records(text.into(), false, &dialect).await.unwrap();
+        assert_eq!(header.unwrap(), ["id", "note"]);
+        let numbers: Vec<&str> = found.iter().map(|record| record.field(0).unwrap().value).collect();
+        assert_eq!(numbers, ["1"]);
+        let (_, found) = records("id,note\n1,a\n2,b\n3".into(), false, &dialect).await.unwrap();
+        assert_eq!(found.len(), 2);
+        let (_, found) = records("id,note\n1,a\n2,b\n".into(), true, &dialect).await.unwrap();
+        assert_eq!(found.len(), 2);
     }
 
     #[test]
