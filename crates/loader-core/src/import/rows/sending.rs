@@ -10,7 +10,7 @@ use crate::identifier::{Identifier, QualifiedName};
 use crate::values::binary::{HEADER, TRAILER};
 
 /// Bytes of one message. The server takes a message whole before it reads in it.
-const MESSAGE_BYTES: usize = 32 * 1024;
+const MESSAGE_BYTES: usize = 64 * 1024;
 
 /// A COPY that is under way.
 pub(super) struct Sending {
