@@ -18,15 +18,17 @@ const RDS_AUTHORITIES: &str = include_str!("../../assets/rds-global-bundle.pem")
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What every session is set to.
+/// What the loader's sessions are known by.
+pub(crate) const APPLICATION: &str = "s3pg";
+
+/// What every session is set to, beside its name.
 ///
 /// - A Lambda that is killed leaves an open connection behind; the keepalives end
 ///   it within half a minute, and with it its locks and its uncommitted rows.
 /// - `search_path`, `DateStyle` and the like are left as the role has them: they
 ///   decide how the files' text is read and what the table's own functions see,
 ///   and that is the owner's choice. Our own statements qualify every name.
-const SESSION: &str = "set application_name = 's3pg'; \
-     set tcp_keepalives_idle = 15; \
+const SESSION: &str = "set tcp_keepalives_idle = 15; \
      set tcp_keepalives_interval = 5; \
      set tcp_keepalives_count = 3; \
      set idle_in_transaction_session_timeout = '5min'";
@@ -53,7 +55,8 @@ pub async fn connect(string: &ConnectionString) -> Result<Client> {
         tokio::spawn(drive(connection));
         client
     };
-    client.batch_execute(SESSION).await.map_err(|error| failure(&doing, &error))?;
+    let session = format!("set application_name = '{APPLICATION}'; {SESSION}");
+    client.batch_execute(&session).await.map_err(|error| failure(&doing, &error))?;
     Ok(client)
 }
 

@@ -15,10 +15,14 @@ use crate::plan::concurrency::Concurrency;
 /// the run. Only this server has to find the same number again.
 const CLASS: &str = "hashtext('loader.pace:' || $1)";
 
-/// The locks of a run's slots that are held, as `pg_locks` shows them.
-const HELD_SLOTS: &str = "locktype = 'advisory' and objsubid = 2 and granted
-    and database = (select oid from pg_database where datname = current_database())
-    and classid = (hashtext('loader.pace:' || $1)::bigint & 4294967295)::oid";
+/// Says which of `pg_locks` are those of a run's slots that are held.
+fn is_held_slot() -> String {
+    format!(
+        "locktype = 'advisory' and objsubid = 2 and granted
+         and database = (select oid from pg_database where datname = current_database())
+         and classid = ({CLASS}::bigint & 4294967295)::oid"
+    )
+}
 
 /// 1 for a group that was begun after the last change, else 0: `$4` is how long it took.
 const FRESH: &str = "(clock_timestamp() - make_interval(secs => $4) >= pace.changed_at)::int";
@@ -81,12 +85,13 @@ pub async fn ask(
 ) -> Result<Asked> {
     // 0 would be no limit at all.
     let limit = time_limit.as_millis().max(1).to_string();
+    let held = is_held_slot();
     // The slots are tried one after another, and none behind the first that is free: the
     // function is volatile, and a function's rows are filtered as they come.
     let statement = format!(
         "select set_config('statement_timeout', $3, true),
                 pace.allowed,
-                (select count(*)::int from pg_locks where {HELD_SLOTS}),
+                (select count(*)::int from pg_locks where {held}),
                 (select slot from generate_series(0, pace.allowed - 1) as slot
                   where pg_try_advisory_xact_lock({CLASS}, slot) limit 1),
                 to_regprocedure('aurora_replica_status()') is not null
@@ -186,12 +191,13 @@ pub async fn observe(
     } else {
         "select max(extract(epoch from replay_lag))::float8 from pg_stat_replication where state = 'streaming'"
     };
+    let held = is_held_slot();
     // Where others wait, one of them has this session's slot by now: `others` may be all.
     // pg_blocking_pids is asked only of those that have waited for long: it holds up
     // whoever locks meanwhile. Those that wait for a slot do what they are to do.
     let statement = format!(
         "with loading as materialized (
-             select array_agg(pid) as pids from pg_locks where {HELD_SLOTS}
+             select array_agg(pid) as pids from pg_locks where {held}
          ), seen as materialized (
              select coalesce(array_length(loading.pids, 1), 0) as others,
                     (select count(*)::int from pg_locks as waiting

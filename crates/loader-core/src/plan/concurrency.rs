@@ -2,6 +2,7 @@
 
 use tokio_postgres::GenericClient;
 
+use crate::database::connect::APPLICATION;
 use crate::database::failure::failure;
 use crate::error::Result;
 
@@ -115,10 +116,10 @@ pub async fn ask(client: &impl GenericClient, cpus: u32) -> Result<Server> {
                     (select count(*)::int from pg_stat_activity
                       where datid is not null and coalesce(backend_type, 'client backend') = 'client backend'
                         and pid <> pg_backend_pid()
-                        and not (application_name = 's3pg' and coalesce(state, '') = 'idle')),
+                        and not (application_name = $1 and coalesce(state, '') = 'idle')),
                     current_setting('max_worker_processes')::int,
                     current_setting('rds.extensions', true) is not null",
-            &[],
+            &[&APPLICATION],
         )
         .await
         .map_err(|error| failure("reading what the server allows", &error))?;

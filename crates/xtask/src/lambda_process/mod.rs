@@ -32,7 +32,7 @@ pub(crate) struct Taken {
     /// Processor time since the start of the process.
     pub(crate) processor: Duration,
     /// The most memory at any time.
-    pub(crate) peak_kib: u64,
+    pub(crate) peak_mib: f64,
 }
 
 impl LambdaProcess {
@@ -101,7 +101,7 @@ impl LambdaProcess {
         let pid = self.process.id().context("the program has ended")?;
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let peak_kib = peak.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
+        let kib: Option<u32> = peak.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
         let mut processor = Duration::ZERO;
         for task in fs::read_dir(format!("/proc/{pid}/task"))? {
             // Nanoseconds on a processor, waiting for one, and turns (kernel documentation,
@@ -110,6 +110,7 @@ impl LambdaProcess {
             let first = text.split(' ').next().and_then(|text| text.parse().ok());
             processor += Duration::from_nanos(first.unwrap_or_default());
         }
-        Ok(Taken { wall, processor, peak_kib: peak_kib.context("the kernel tells no peak")? })
+        let peak_mib = f64::from(kib.context("the kernel tells no peak")?) / 1024.0;
+        Ok(Taken { wall, processor, peak_mib })
     }
 }

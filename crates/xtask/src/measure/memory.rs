@@ -224,21 +224,20 @@ async fn measure(
     let mut process =
         LambdaProcess::start(program, &url, &[("AWS_ENDPOINT_URL_S3", &buckets.endpoint)]).await?;
     let start = process.asks().await?.processor;
-    let (mut peak, mut wall, mut processor) = (0, Duration::ZERO, Duration::ZERO);
+    let (mut peak, mut wall, mut processor) = (0.0, Duration::ZERO, Duration::ZERO);
     for batch in planned.batches {
         let event = json!({"run_id": "measured", "attempt": planned.plan.attempt, "batch": batch});
         let (answer, taken) = process.answers(&event).await?;
         let outcome: Result<Outcome, _> = serde_json::from_str(&answer);
         ensure!(outcome.is_ok_and(|outcome| outcome.failed == 0), "a batch failed: {answer}");
-        (peak, wall) = (taken.peak_kib, wall + taken.wall);
+        (peak, wall) = (taken.peak_mib, wall + taken.wall);
         processor = taken.processor.saturating_sub(start);
     }
     let size = folder_size(&root.join(BUCKET).join(case.data.name()))?;
     let gigabytes = megabytes(size) / 1e3;
     Ok(format!(
-        "{:.1} | {:.1} MiB | {:.2} s | {:.2} s | {:.2} s",
+        "{:.1} | {peak:.1} MiB | {:.2} s | {:.2} s | {:.2} s",
         megabytes(size),
-        f64::from(u32::try_from(peak).unwrap_or(u32::MAX)) / 1024.0,
         wall.as_secs_f64(),
         processor.as_secs_f64(),
         processor.as_secs_f64() / gigabytes,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
+use crate::bench::dataset::megabytes;
 use crate::bench::server::Database;
 use crate::console::say;
 use crate::lambda_process::{LambdaProcess, Taken};
@@ -92,18 +93,12 @@ fn medians(taken: &[Taken]) -> String {
         times.sort();
         times.get(times.len() / 2).copied().unwrap_or_default().as_secs_f64() * 1e3
     };
-    let peak = taken.iter().map(|taken| taken.peak_kib).max().unwrap_or_default();
+    let peak = taken.iter().map(|taken| taken.peak_mib).fold(0.0, f64::max);
     format!(
-        "{:.1} ms | {:.1} ms | {:.1} MiB",
+        "{:.1} ms | {:.1} ms | {peak:.1} MiB",
         median(|taken| taken.wall),
-        median(|taken| taken.processor),
-        f64::from(u32::try_from(peak).unwrap_or(u32::MAX)) / 1024.0
+        median(|taken| taken.processor)
     )
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / 1e6
 }
 
 /// Returns the bytes of a program when it is packed: a zip file is as large.

@@ -96,6 +96,7 @@ impl BinaryForm {
     #[inline]
     pub fn write(self, text: &str, out: &mut Vec<u8>) -> bool {
         match self.form {
+            // What most tables are made of writes its length itself, in one step.
             Form::SmallInt => number::write_smallint(text, out),
             Form::Integer => number::write_integer(text, out),
             Form::BigInt => number::write_bigint(text, out),
@@ -103,51 +104,33 @@ impl BinaryForm {
             Form::Double => number::write_double(text, out),
             Form::Numeric => number::write_numeric(text, out),
             Form::Text => self.is_sure(text) && write_bytes(text.as_bytes(), out),
-            _ => with_length(out, |out| self.write_other(text, out)),
-        }
-    }
-
-    fn write_other(self, text: &str, out: &mut Vec<u8>) -> bool {
-        match self.form {
-            Form::SmallInt
-            | Form::Integer
-            | Form::BigInt
-            | Form::Real
-            | Form::Double
-            | Form::Numeric
-            | Form::Text => false,
-            Form::Boolean => write_boolean(text, out),
-            Form::Date => moment::write_date(text, out),
-            Form::Time => moment::write_time(text, out),
-            Form::Timestamp => moment::write_timestamp(text, out),
-            Form::TimestampTz => moment::write_timestamp_with_offset(text, out),
-            Form::Uuid => write_uuid(text, out),
-            Form::Json => is_json(text, false) && self.write_text(text, out),
+            Form::Json => self.is_sure(text) && is_json(text, false) && write_bytes(text.as_bytes(), out),
             Form::Jsonb => {
-                // The version of the form (jsonb_recv).
-                out.push(1);
-                is_json(text, true) && self.write_text(text, out)
+                self.is_sure(text)
+                    && is_json(text, true)
+                    && with_length(out, |out| {
+                        // The version of the form (jsonb_recv).
+                        out.push(1);
+                        out.extend_from_slice(text.as_bytes());
+                        true
+                    })
             }
-            Form::Bytea => {
-                text.strip_prefix("\\x").is_some_and(|digits| write_hexadecimal(digits.as_bytes(), out))
-            }
-            Form::Inet => network::write_inet(text, out),
-            Form::Cidr => network::write_cidr(text, out),
-            Form::MacAddr => network::write_macaddr(text, out),
+            Form::Boolean => with_length(out, |out| write_boolean(text, out)),
+            Form::Date => with_length(out, |out| moment::write_date(text, out)),
+            Form::Time => with_length(out, |out| moment::write_time(text, out)),
+            Form::Timestamp => with_length(out, |out| moment::write_timestamp(text, out)),
+            Form::TimestampTz => with_length(out, |out| moment::write_timestamp_with_offset(text, out)),
+            Form::Uuid => with_length(out, |out| write_uuid(text, out)),
+            Form::Bytea => with_length(out, |out| write_bytea(text, out)),
+            Form::Inet => with_length(out, |out| network::write_inet(text, out)),
+            Form::Cidr => with_length(out, |out| network::write_cidr(text, out)),
+            Form::MacAddr => with_length(out, |out| network::write_macaddr(text, out)),
         }
     }
 
     /// Whether the database is sure to take the text as characters.
     fn is_sure(self, text: &str) -> bool {
         memchr::memchr(0, text.as_bytes()).is_none() && (self.any_character || text.is_ascii())
-    }
-
-    fn write_text(self, text: &str, out: &mut Vec<u8>) -> bool {
-        let is_sure = self.is_sure(text);
-        if is_sure {
-            out.extend_from_slice(text.as_bytes());
-        }
-        is_sure
     }
 }
 
@@ -221,6 +204,10 @@ fn write_uuid(text: &str, out: &mut Vec<u8>) -> bool {
     [8, 4, 4, 4, 12].iter().all(|length| {
         groups.next().is_some_and(|group| group.len() == *length && write_hexadecimal(group.as_bytes(), out))
     }) && groups.next().is_none()
+}
+
+fn write_bytea(text: &str, out: &mut Vec<u8>) -> bool {
+    text.strip_prefix("\\x").is_some_and(|digits| write_hexadecimal(digits.as_bytes(), out))
 }
 
 fn write_hexadecimal(digits: &[u8], out: &mut Vec<u8>) -> bool {

@@ -96,32 +96,25 @@ impl Short {
     }
 }
 
-/// What has to be known of a number before it is left to Rust to read: not all that Rust
-/// reads is a number to Postgres.
-struct Written {
-    is_zero: bool,
-}
-
-impl Written {
-    /// Reads digits with at most one point between or before or after them, and an
-    /// exponent, as Postgres does.
-    fn of(bytes: &[u8]) -> Option<Self> {
-        let (_, unsigned) = signed(bytes);
-        let (mut has_digits, mut has_point, mut is_zero) = (false, false, true);
-        for (at, byte) in unsigned.iter().enumerate() {
-            match byte {
-                b'0'..=b'9' => (has_digits, is_zero) = (true, is_zero && *byte == b'0'),
-                b'.' if !has_point => has_point = true,
-                b'e' | b'E' if has_digits => {
-                    let (_, exponent) = signed(unsigned.get(at + 1..)?);
-                    let is_exponent = !exponent.is_empty() && exponent.iter().all(u8::is_ascii_digit);
-                    return is_exponent.then_some(Self { is_zero });
-                }
-                _ => return None,
+/// Tells whether a number is zero; none if it is no number to Postgres, which reads less than
+/// Rust does: digits with at most one point between or before or after them, and an
+/// exponent.
+fn is_zero(bytes: &[u8]) -> Option<bool> {
+    let (_, unsigned) = signed(bytes);
+    let (mut has_digits, mut has_point, mut is_zero) = (false, false, true);
+    for (at, byte) in unsigned.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => (has_digits, is_zero) = (true, is_zero && *byte == b'0'),
+            b'.' if !has_point => has_point = true,
+            b'e' | b'E' if has_digits => {
+                let (_, exponent) = signed(unsigned.get(at + 1..)?);
+                let is_exponent = !exponent.is_empty() && exponent.iter().all(u8::is_ascii_digit);
+                return is_exponent.then_some(is_zero);
             }
+            _ => return None,
         }
-        has_digits.then_some(Self { is_zero })
     }
+    has_digits.then_some(is_zero)
 }
 
 pub(super) fn write_double(text: &str, out: &mut Vec<u8>) -> bool {
@@ -136,19 +129,19 @@ pub(super) fn write_double(text: &str, out: &mut Vec<u8>) -> bool {
         let number = digits as f64 / power;
         return write_fixed((if negative { -number } else { number }).to_be_bytes(), out);
     }
-    let Some(written) = Written::of(bytes) else { return false };
+    let Some(is_zero) = is_zero(bytes) else { return false };
     match parsed::<f64>(bytes) {
         // Postgres refuses what is not zero and too near to it, or too far.
-        Some(number) if number.is_normal() || written.is_zero => write_fixed(number.to_be_bytes(), out),
+        Some(number) if number.is_normal() || is_zero => write_fixed(number.to_be_bytes(), out),
         _ => false,
     }
 }
 
 pub(super) fn write_real(text: &str, out: &mut Vec<u8>) -> bool {
     let bytes = trimmed(text);
-    let Some(written) = Written::of(bytes) else { return false };
+    let Some(is_zero) = is_zero(bytes) else { return false };
     match parsed::<f32>(bytes) {
-        Some(number) if number.is_normal() || written.is_zero => write_fixed(number.to_be_bytes(), out),
+        Some(number) if number.is_normal() || is_zero => write_fixed(number.to_be_bytes(), out),
         _ => false,
     }
 }
