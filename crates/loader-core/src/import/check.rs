@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 use tokio_postgres::Transaction;
 
-use super::group::{Assignment, GroupError, is_objects_fault};
+use super::group::{Assignment, GroupError, Trust, is_objects_fault, lost};
 use super::last_mapping::LastMapping;
 use super::open::{Opener, named};
 use super::rows::Lane;
@@ -97,6 +97,8 @@ impl Check<'_> {
             until: self.until,
             turns: Turns::default(),
             most_lag: Duration::MAX,
+            // It is not begun anew.
+            trust: Trust::none(),
         };
         let sort = |error: Error| {
             let error = named(error, &object.key);
@@ -127,6 +129,7 @@ fn spoiled(error: GroupError) -> Unchecked {
     match error {
         GroupError::Object(spoiled) => Unchecked::Fails(spoiled.error),
         GroupError::Step(error) => Unchecked::Step(error),
+        GroupError::Misplaced(refusal) => Unchecked::Step(lost(&refusal)),
     }
 }
 

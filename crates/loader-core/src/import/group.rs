@@ -2,6 +2,7 @@
 //! ledger commit together or not at all.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -14,7 +15,7 @@ use super::open::{InDatabase, Opened, Opener, Streamed, named};
 use super::rows::{Lane, RowsObject};
 use super::turn::{self, Turns};
 use crate::database::control_schema::Schema;
-use crate::database::failure::failure;
+use crate::database::failure::{Refusal, failure};
 use crate::database::lease;
 use crate::database::ledger::{self, Loaded};
 use crate::database::rejects::Reject;
@@ -41,6 +42,27 @@ pub(super) struct Assignment {
     pub(super) turns: Turns,
     /// By how much a replica may be behind.
     pub(super) most_lag: Duration,
+    pub(super) trust: Trust,
+}
+
+/// Whether rows are let go of before the database has taken them. It ends with the first
+/// that is refused: the table has a constraint, and the next ones may be refused, too.
+#[derive(Debug, Default)]
+pub(super) struct Trust(AtomicBool);
+
+impl Trust {
+    /// A trust that has ended.
+    pub(super) const fn none() -> Self {
+        Self(AtomicBool::new(true))
+    }
+
+    fn has_ended(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn end(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// How much earlier than its time a statement may be ended.
@@ -51,6 +73,21 @@ impl Assignment {
     pub(super) fn is_out_of_time(&self) -> bool {
         // The database counts whole milliseconds, and may be a little early.
         Instant::now() + EARLY >= self.until
+    }
+
+    pub(super) fn trusts(&self) -> bool {
+        !self.trust.has_ended()
+    }
+
+    /// Keeps rows from now on, as one has been refused.
+    pub(super) fn distrust(&self, refusal: &Refusal) {
+        tracing::info!(
+            run.id = self.run_id,
+            batch = self.batch,
+            reason = refusal.reason,
+            "a row was refused: keeping rows until the database has taken them"
+        );
+        self.trust.end();
     }
 
     /// Returns what the ledger knows a batch by.
@@ -125,6 +162,8 @@ pub(super) enum GroupError {
     /// One of its objects can't be loaded, which was found out only when some of
     /// it had been sent.
     Object(Box<Spoiled>),
+    /// A row was refused that is not at hand any more: it has to be loaded anew.
+    Misplaced(Refusal),
     /// The step can't go on.
     Step(Error),
 }
@@ -164,6 +203,11 @@ pub(super) fn sending(error: Error) -> GroupError {
     } else {
         GroupError::Step(error)
     }
+}
+
+/// Makes the error of a row that was refused where all rows are kept, and can't be found.
+pub(super) fn lost(refusal: &Refusal) -> Error {
+    Error::new(ErrorName::Internal, format!("a row that was refused is lost: {}", refusal.reason))
 }
 
 /// Loads a group.

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tokio_postgres::Client;
 
 pub use self::aws_s3::is_installed;
-use self::group::{Assignment, Failed, GroupError, GroupOutcome, Spoiled};
+use self::group::{Assignment, Failed, GroupError, GroupOutcome, Spoiled, Trust, lost};
 use self::last_mapping::LastMapping;
 use self::open::Opener;
 pub use self::open::extension_missing;
@@ -121,6 +121,7 @@ pub async fn import(
         until: deadline.checked_sub(MARGIN).unwrap_or(deadline),
         turns: Turns::default(),
         most_lag: settings.max_replica_lag,
+        trust: Trust::default(),
     };
     let time = work.time_left();
     let mut outcome = BatchOutcome { batch: event.batch.batch, ..BatchOutcome::default() };
@@ -224,6 +225,12 @@ async fn load_group(
                 continue;
             }
             Err(GroupError::Step(error)) => return Err(error),
+            Err(GroupError::Misplaced(refusal)) if work.trusts() => {
+                work.distrust(&refusal);
+                groups.push(group);
+                continue;
+            }
+            Err(GroupError::Misplaced(refusal)) => return Err(lost(&refusal)),
             Err(GroupError::Object(spoiled)) => *spoiled,
         };
         let Some(object) = take_spoiler(&mut group, &spoiled.error) else {

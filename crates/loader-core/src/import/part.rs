@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio_postgres::Client;
 
-use super::group::{Assignment, Failed, GroupError, GroupOutcome, is_objects_fault};
+use super::group::{Assignment, Failed, GroupError, GroupOutcome, is_objects_fault, lost};
 use super::open::{Opener, named};
 use super::rows::{Lane, RowsObject};
 use super::turn;
@@ -45,8 +45,14 @@ pub(super) async fn load(
     part: &Part,
 ) -> Result<GroupOutcome> {
     let mut begun = None;
-    let failed = match attempt(client, work, object, part, &mut begun).await {
+    let mut attempted = attempt(client, work, object, part, &mut begun).await;
+    if let Err(GroupError::Misplaced(refusal)) = attempted {
+        work.distrust(&refusal);
+        attempted = attempt(client, work, object, part, &mut begun).await;
+    }
+    let failed = match attempted {
         Ok(outcome) => return Ok(outcome),
+        Err(GroupError::Misplaced(refusal)) => return Err(lost(&refusal)),
         Err(GroupError::Step(error)) => return Err(error),
         Err(GroupError::Object(spoiled)) => Failed {
             rejected: spoiled.rejected,

@@ -140,6 +140,14 @@ impl Mapping {
         !self.is_numbered && !self.has_expressions() && forms.is_some_and(|forms| saves_work(&forms))
     }
 
+    /// Whether the database can read whatever is sent at once: then it refuses a row only
+    /// for what the table asks of its values.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        let takes_any = |column: &MappedColumn| column.binary.is_some_and(BinaryForm::takes_any_text);
+        self.goes_in_binary() || (!self.has_expressions() && self.carried().all(takes_any))
+    }
+
     /// Says what is wrong with a record, as far as its fields alone say it.
     ///
     /// Objects that were put together of others have their headers among the rows; in a

@@ -23,6 +23,7 @@ mod parts;
 mod refusals;
 mod rejects;
 mod replays;
+mod trust;
 mod unreadable;
 mod versions;
 mod whole_run;

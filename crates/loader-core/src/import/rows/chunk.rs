@@ -15,6 +15,9 @@ const FULL_BYTES: usize = 8 * 1024 * 1024;
 pub(super) struct Chunk {
     pieces: Vec<(usize, Piece)>,
     rows: usize,
+    /// Rows that have been sent and are not kept.
+    trusted: usize,
+    /// Records that are kept, or refused.
     records: usize,
     bytes: usize,
 }
@@ -27,34 +30,48 @@ pub(super) struct RowAt {
 }
 
 impl Chunk {
-    pub(super) fn push(&mut self, account: usize, piece: Piece) {
+    /// Adds a piece, of which so many records were refused.
+    pub(super) fn push(&mut self, account: usize, piece: Piece, refused: usize) {
         self.rows += piece.rows();
-        self.records += piece.records();
+        self.trusted += piece.trusted();
+        self.records += piece.rows() + refused;
         self.bytes += piece.bytes();
-        self.pieces.push((account, piece));
+        if piece.rows() > 0 {
+            self.pieces.push((account, piece));
+        }
     }
 
     /// Gives its memory to the next pieces.
     pub(super) fn spare(self, spares: &Spares) {
         for (_, piece) in self.pieces {
-            spares.keep(piece.into_buffers());
+            spares.keep(piece.into_used());
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+        self.records + self.trusted == 0
     }
 
     pub(super) fn is_full(&self) -> bool {
         self.records >= FULL_ROWS || self.bytes >= FULL_BYTES
     }
 
-    /// Returns how many rows there are.
+    /// Returns how many rows are kept.
     pub(super) fn rows(&self) -> u64 {
         self.rows as u64
     }
 
-    /// Returns the places of all rows, in their order.
+    /// Returns how many records are kept, or refused.
+    pub(super) fn records(&self) -> u64 {
+        self.records as u64
+    }
+
+    /// Returns how many rows have been sent and are not kept.
+    pub(super) fn trusted(&self) -> u64 {
+        self.trusted as u64
+    }
+
+    /// Returns the places of all rows that are kept, in their order.
     pub(super) fn all(&self) -> impl Iterator<Item = RowAt> + '_ {
         self.pieces
             .iter()

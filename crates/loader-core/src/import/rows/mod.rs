@@ -2,11 +2,16 @@
 //! row in chunks. What a chunk is refused for costs the rows that are at fault, and no
 //! others.
 //!
-//! A chunk goes by COPY within a savepoint. If it is refused, its rows are judged
+//! Rows whose values are certain are trusted at first: one COPY takes all of them, and they
+//! are not kept. What else the table may refuse, by a constraint, shows only then; the
+//! transaction is begun anew, and rows are kept.
+//!
+//! Then a chunk goes by COPY within a savepoint. If it is refused, its rows are judged
 //! ([`judge`]); the next chunks of the object are judged before they are sent whole.
 
 mod account;
 mod chunk;
+mod ending;
 mod judge;
 mod piece;
 mod reading;
@@ -22,17 +27,16 @@ use tokio_postgres::Transaction;
 use self::account::Account;
 pub(crate) use self::account::share;
 use self::chunk::{Chunk, RowAt};
-use self::judge::{Judge, Refused};
 use self::piece::{Origin, Piece, Wire};
 use self::reading::Reading;
 pub(super) use self::reading::RowsObject;
-use self::refused::{Stopped, bad_row, fail, reject_of, spoiled};
+use self::refused::{bad_row, fail, reject_of, spoiled};
 use self::sending::{Sending, binary_statement, statement};
 use self::spare::Spares;
 use super::group::{Assignment, GroupError, sending};
 use super::open::named;
 use crate::database::control_schema::Schema;
-use crate::database::failure::{Refusal, copy_failure, failure, refusal};
+use crate::database::failure::{Refusal, failure};
 use crate::database::ledger::Loaded;
 use crate::database::parts::Ended;
 use crate::database::rejects;
@@ -49,6 +53,9 @@ pub(crate) const MARKS: [(&str, &str); 2] = [("_loader_object", "text"), ("_load
 
 /// Where the number of the part begins in the mark of a line.
 pub(crate) const PART_SHIFT: u32 = 40;
+
+/// Records that are not judged for the limits' sake alone: each time costs a COPY.
+const FEW_RECORDS: u64 = 1_024;
 
 /// What goes row by row in one transaction.
 pub(super) struct Lane<'a> {
@@ -68,6 +75,8 @@ pub(super) struct Lane<'a> {
     is_dirty: bool,
     /// Whether rows have been refused in the binary format.
     binary_is_dirty: bool,
+    /// Whether the chunk has begun with a savepoint.
+    has_savepoint: bool,
     /// How many rows the run had rejected before this transaction.
     rejected_before: Option<u64>,
 }
@@ -85,6 +94,7 @@ impl<'a> Lane<'a> {
             copy: None,
             is_dirty: false,
             binary_is_dirty: false,
+            has_savepoint: false,
             rejected_before: None,
         }
     }
@@ -101,6 +111,7 @@ impl<'a> Lane<'a> {
             self.flush().await?;
         }
         let RowsObject { mapping, header, dialect, reason, parser, first, .. } = opened;
+        let trusts = self.trusts(&mapping);
         let origin = Origin {
             key: object.key.clone(),
             etag: object.etag.clone(),
@@ -111,9 +122,10 @@ impl<'a> Lane<'a> {
             keep_text: self.work.opener.definition.rejects.keep_text,
             wire: match self.on_reject() {
                 _ if !mapping.goes_in_binary() => Wire::Text,
-                OnReject::Fail => Wire::Binary,
-                OnReject::Keep => Wire::Both,
+                OnReject::Keep if !trusts => Wire::Both,
+                OnReject::Keep | OnReject::Fail => Wire::Binary,
             },
+            trusts,
         };
         self.accounts.push(Account::new(object, mapping, dialect, header, reason));
         (self.is_dirty, self.binary_is_dirty) = (false, false);
@@ -122,7 +134,7 @@ impl<'a> Lane<'a> {
             match reading.next().await {
                 Ok(Some(piece)) => self.take(piece).await?,
                 Ok(None) => break,
-                Err(error) => return Err(self.unreadable(named(error, &object.key))),
+                Err(error) => return Err(self.broken_off(named(error, &object.key)).await),
             }
         }
         if let Some(account) = self.accounts.last_mut() {
@@ -167,6 +179,7 @@ impl<'a> Lane<'a> {
         let Some(account) = self.accounts.last_mut() else { return Ok(()) };
         account.records += piece.records() as u64;
         let refused = std::mem::take(&mut piece.refused);
+        let refused_records = refused.len();
         if let (OnReject::Fail, Some(first)) = (on_reject, refused.first().cloned()) {
             let error = bad_row(&first, piece.first_refused_ends, &account.object.key);
             return Err(spoiled(error, 1, vec![first]));
@@ -182,11 +195,22 @@ impl<'a> Lane<'a> {
         // take rows through expressions.
         let is_dirty = if self.goes_in_binary() { self.binary_is_dirty } else { self.is_dirty };
         let waits = is_dirty || self.chunk.rows() > 0 || self.has_expressions();
-        if piece.rows() > 0 && (self.copy.is_some() || !waits) {
+        if piece.rows() + piece.trusted() > 0 && (self.copy.is_some() || !waits) {
             self.send(&piece).await?;
         }
-        self.chunk.push(number, piece);
-        if self.chunk.is_full() { self.flush().await } else { Ok(()) }
+        if piece.trusted() > 0 {
+            self.spares.keep(piece.let_go());
+        }
+        self.chunk.push(number, piece, refused_records);
+        if self.chunk.is_full() || self.may_be_over() { self.flush().await } else { Ok(()) }
+    }
+
+    /// Whether so many rows wait that were not certain that the object may be over its limit.
+    fn may_be_over(&self) -> bool {
+        self.accounts.last().is_some_and(|account| {
+            let left = account.left(&self.limits());
+            self.trusts(&account.mapping) && self.chunk.records() > left.max(FEW_RECORDS)
+        })
     }
 
     /// Sends rows while the next ones are read.
@@ -212,9 +236,11 @@ impl<'a> Lane<'a> {
 
     /// Begins a chunk. A COPY that fails before it takes data breaks the connection
     /// (see the verbatim lane), so whatever has to be waited for is waited for here.
-    async fn begin(&self) -> Result<(), GroupError> {
+    async fn begin(&mut self) -> Result<(), GroupError> {
+        self.has_savepoint = !self.accounts.last().is_some_and(|account| self.trusts(&account.mapping));
+        let savepoint = if self.has_savepoint { "savepoint chunk; " } else { "" };
         self.execute(&format!(
-            "savepoint chunk; {}; lock table {} in row exclusive mode",
+            "{savepoint}{}; lock table {} in row exclusive mode",
             self.work.time_limit(),
             self.staging
         ))
@@ -228,7 +254,7 @@ impl<'a> Lane<'a> {
         if chunk.is_empty() {
             return self.settle();
         }
-        if chunk.rows() > 0 {
+        if chunk.rows() + chunk.trusted() > 0 {
             if let Some(copy) = copy {
                 self.end_copies(copy, &chunk).await?;
             } else {
@@ -236,134 +262,13 @@ impl<'a> Lane<'a> {
                 self.begin().await?;
                 self.judge(&chunk, &chunk.all().collect::<Vec<_>>(), None).await?;
             }
-            self.execute("release savepoint chunk").await?;
+            if std::mem::take(&mut self.has_savepoint) {
+                self.execute("release savepoint chunk").await?;
+            }
         }
         chunk.spare(&self.spares);
         self.keep_rejects().await?;
         self.settle()
-    }
-
-    /// Ends the COPY of a chunk, and sends after it what can't go in binary. What is
-    /// refused is judged.
-    async fn end_copies(&mut self, copy: Sending, chunk: &Chunk) -> Result<(), GroupError> {
-        let all: Vec<RowAt> = chunk.all().collect();
-        if !copy.is_binary() {
-            let Some(stopped) = self.end_copy(copy, chunk, &all).await? else { return Ok(()) };
-            self.execute("rollback to savepoint chunk").await?;
-            return self.judge(chunk, &all, stopped.known()).await;
-        }
-        let (sent, loose): (Vec<RowAt>, Vec<RowAt>) = all.iter().partition(|at| chunk.is_binary(**at));
-        if let Some(stopped) = self.end_copy(copy, chunk, &sent).await? {
-            self.execute("rollback to savepoint chunk").await?;
-            return self.judge(chunk, &all, stopped.known()).await;
-        }
-        if loose.is_empty() {
-            return Ok(());
-        }
-        if self.is_dirty {
-            return self.judge(chunk, &loose, None).await;
-        }
-        self.execute("savepoint loose").await?;
-        let stopped = self.copy_loose(chunk, &loose).await?;
-        if stopped.is_some() {
-            self.execute("rollback to savepoint loose").await?;
-        }
-        self.execute("release savepoint loose").await?;
-        match stopped {
-            Some(stopped) => self.judge(chunk, &loose, stopped.known()).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Sends rows with a value that only the database can read.
-    async fn copy_loose(&mut self, chunk: &Chunk, loose: &[RowAt]) -> Result<Option<Stopped>, GroupError> {
-        let copying = |error: tokio_postgres::Error| failure("copying rows", &error);
-        let statement = statement(&self.staging, &self.columns());
-        let mut copy = Sending::begin(self.transaction, &statement).await.map_err(copying)?;
-        for run in chunk.runs(loose) {
-            copy.feed(run).await.map_err(copying)?;
-        }
-        self.end_copy(copy, chunk, loose).await
-    }
-
-    /// Ends a COPY of these rows.
-    async fn end_copy(
-        &mut self,
-        copy: Sending,
-        chunk: &Chunk,
-        rows: &[RowAt],
-    ) -> Result<Option<Stopped>, GroupError> {
-        let error = match copy.finish().await {
-            Ok(taken) if taken == rows.len() as u64 => return Ok(None),
-            Ok(taken) => {
-                return Err(GroupError::Step(Error::new(
-                    ErrorName::Internal,
-                    format!("the database took {taken} rows of the {} that were sent", rows.len()),
-                )));
-            }
-            Err(error) => error,
-        };
-        let Some(refusal) = refusal(self.work.staging.as_str(), &error) else {
-            return Err(sending(failure("copying rows", &error)));
-        };
-        let line = refusal.line.and_then(|line| usize::try_from(line).ok()?.checked_sub(1));
-        let at = line.and_then(|at| rows.get(at)).copied();
-        if self.on_reject() == OnReject::Fail {
-            return Err(match at {
-                Some(at) => self.refused(chunk, at, refusal),
-                None => sending(copy_failure(self.work.staging.as_str(), "", &error)),
-            });
-        }
-        Ok(Some(Stopped { at, refusal }))
-    }
-
-    /// Judges rows of a chunk one by one where that is needed.
-    async fn judge(
-        &mut self,
-        chunk: &Chunk,
-        rows: &[RowAt],
-        first: Option<Refused>,
-    ) -> Result<(), GroupError> {
-        let limits = self.limits();
-        let is_kept = self.on_reject() == OnReject::Keep;
-        let only = chunk.only_account().and_then(|number| self.accounts.get(number));
-        let most = match only {
-            _ if !is_kept => 0,
-            Some(account) => account.left(&limits),
-            None => u64::MAX,
-        };
-        let Some(last) = self.accounts.last() else { return Ok(()) };
-        let mapping = Arc::clone(&last.mapping);
-        let marks = self.marks();
-        let judge = Judge::new(self.transaction, &self.staging, &self.work.staging, &mapping, &marks).await?;
-        let verdict = judge.judge(chunk, rows, first, most).await.map_err(sending)?;
-        if let (false, Some(first)) = (is_kept, verdict.refused.first()) {
-            return Err(self.refused(chunk, first.at, first.refusal.clone()));
-        }
-        let keep_text = self.work.opener.definition.rejects.keep_text;
-        let was_sent = |refused: &Refused| chunk.is_binary(refused.at);
-        // One bad row in a million: what follows goes as fast as before.
-        self.binary_is_dirty = verdict.refused.iter().any(was_sent);
-        self.is_dirty = !verdict.refused.is_empty();
-        for refused in verdict.refused {
-            let Some((account, reject)) = reject_of(chunk, refused.at, refused.refusal, keep_text) else {
-                return Err(GroupError::Step(Error::new(
-                    ErrorName::Internal,
-                    "a row that was refused is lost",
-                )));
-            };
-            if let Some(account) = self.accounts.get_mut(account) {
-                account.reject(reject);
-            }
-        }
-        if verdict.ended_early {
-            self.settle()?;
-            return Err(GroupError::Step(Error::new(
-                ErrorName::Internal,
-                "rows were left unjudged, and no limit was reached",
-            )));
-        }
-        Ok(())
     }
 
     /// Writes the rejects that are not written yet.
@@ -407,18 +312,21 @@ impl<'a> Lane<'a> {
         Ok(())
     }
 
-    /// The error of an object that can't be read to its end.
-    fn unreadable(&mut self, error: Error) -> GroupError {
-        match sending(error) {
-            GroupError::Object(mut spoiled) => {
-                if let Some(account) = self.accounts.last_mut() {
-                    spoiled.rejected = account.rejected;
-                    spoiled.rejects = account.first();
-                }
-                GroupError::Object(spoiled)
-            }
-            step @ GroupError::Step(_) => step,
+    /// The error of an object that can't be read to its end, with what was refused of it
+    /// so far.
+    async fn broken_off(&mut self, error: Error) -> GroupError {
+        let mut spoiled = match sending(error) {
+            GroupError::Object(spoiled) => spoiled,
+            other => return other,
+        };
+        if let Err(step @ GroupError::Step(_)) = self.flush().await {
+            return step;
         }
+        if let Some(account) = self.accounts.last_mut() {
+            spoiled.rejected = account.rejected;
+            spoiled.rejects = account.first();
+        }
+        GroupError::Object(spoiled)
     }
 
     /// The error of an object none of whose rows may be refused.
@@ -450,6 +358,11 @@ impl<'a> Lane<'a> {
     fn marks(&self) -> Vec<(Identifier, &'static str)> {
         let marks = MARKS.iter().filter(|_| self.work.opener.marked);
         marks.map(|(name, sql_type)| (Identifier::of_static(name), *sql_type)).collect()
+    }
+
+    /// Whether rows that are certain are let go of when they are sent.
+    fn trusts(&self, mapping: &Mapping) -> bool {
+        self.work.trusts() && mapping.is_certain()
     }
 
     fn goes_in_binary(&self) -> bool {
@@ -489,5 +402,5 @@ fn has_same_columns(one: &Mapping, other: &Mapping) -> bool {
     std::ptr::eq(one, other)
         || one.columns.iter().map(|column| &column.name).eq(other.columns.iter().map(|column| &column.name))
             && names(one) == names(other)
-            && one.goes_in_binary() == other.goes_in_binary()
+            && (one.goes_in_binary(), one.is_certain()) == (other.goes_in_binary(), other.is_certain())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::spare::{Buffers, Spares};
+use super::spare::{Buffers, Spares, Used};
 use super::text_format::push_value;
 use super::{MARKS, PART_SHIFT};
 use crate::database::rejects::{MAX_TEXT_BYTES, Reject, kept_text};
@@ -37,9 +37,17 @@ pub(super) struct Origin {
     /// Whether the texts of rejected rows are kept.
     pub(super) keep_text: bool,
     pub(super) wire: Wire,
+    /// Whether rows that are sent at once are let go of: the database is trusted to take
+    /// what is certain.
+    pub(super) trusts: bool,
 }
 
 impl Origin {
+    /// Whether a row is asked for again after it was sent, or has not been sent by then.
+    fn is_kept(&self, binary: bool) -> bool {
+        !self.trusts || (self.wire != Wire::Text && !binary)
+    }
+
     /// Returns what a row is marked with: its line, which is counted from the beginning of
     /// its part, and above that the part's number.
     fn mark(&self, record: &Parsed) -> u64 {
@@ -81,7 +89,9 @@ pub(super) struct Piece {
     /// Rows in the binary format.
     pub(super) binary: Bytes,
     rows: Vec<Row>,
-    /// The records as they stand in the object, each cut to what is kept.
+    /// How many rows there are beside those, which are let go of when they are sent.
+    trusted: usize,
+    /// The records of the rows as they stand in the object, each cut to what is kept.
     raw: String,
     /// Records that are refused before Postgres sees them.
     pub(super) refused: Vec<Reject>,
@@ -92,14 +102,25 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    /// Returns how many rows there are.
+    /// Returns how many rows are kept.
     pub(super) fn rows(&self) -> usize {
         self.rows.len()
     }
 
+    /// Returns how many rows there are beside those, which are let go of.
+    pub(super) fn trusted(&self) -> usize {
+        self.trusted
+    }
+
     /// Returns how many records there were.
     pub(super) fn records(&self) -> usize {
-        self.rows.len() + self.refused.len()
+        self.trusted + self.rows.len() + self.refused.len()
+    }
+
+    /// Takes the memory of rows that have been sent and are not asked for again.
+    pub(super) fn let_go(&mut self) -> Used {
+        let text = if self.rows.is_empty() { std::mem::take(&mut self.text) } else { Bytes::new() };
+        Used { text, binary: std::mem::take(&mut self.binary), ..Used::default() }
     }
 
     /// Returns how much memory it takes, about.
@@ -127,8 +148,8 @@ impl Piece {
     }
 
     /// Returns the memory of it.
-    pub(super) fn into_buffers(self) -> Buffers {
-        Buffers::of(self.text, self.binary, self.raw, self.rows)
+    pub(super) fn into_used(self) -> Used {
+        Used { text: self.text, binary: self.binary, raw: self.raw, rows: self.rows }
     }
 
     /// Returns the line on which a row's record ends.
@@ -214,16 +235,10 @@ pub(super) struct PieceMaker {
 
 impl PieceMaker {
     pub(super) fn new(origin: Origin, spares: Spares) -> Self {
-        let mut maker = Self {
-            origin,
-            piece: Piece::default(),
-            text: String::new(),
-            binary: Vec::new(),
-            scratch: String::new(),
-            spares,
-        };
-        maker.take();
-        maker
+        let Buffers { text, binary, raw, rows } = spares.take();
+        let text = String::from_utf8(text).unwrap_or_default();
+        let piece = Piece { rows, raw, ..Piece::default() };
+        Self { origin, piece, text, binary, scratch: String::new(), spares }
     }
 
     /// Whether the piece is to be taken now.
@@ -236,12 +251,18 @@ impl PieceMaker {
     /// Takes what is there and begins anew.
     pub(super) fn take(&mut self) -> Piece {
         let Buffers { text, binary, raw, rows } = self.spares.take();
-        let next = Piece { rows, raw, ..Piece::default() };
-        let mut piece = std::mem::replace(&mut self.piece, next);
         let text = String::from_utf8(text).unwrap_or_default();
-        piece.text = Bytes::from(std::mem::replace(&mut self.text, text));
-        piece.binary = Bytes::from(std::mem::replace(&mut self.binary, binary));
-        piece
+        let next = Piece { rows, raw, ..Piece::default() };
+        Piece {
+            text: Bytes::from(std::mem::replace(&mut self.text, text)),
+            binary: Bytes::from(std::mem::replace(&mut self.binary, binary)),
+            ..std::mem::replace(&mut self.piece, next)
+        }
+    }
+
+    /// Takes what is there at the end.
+    pub(super) fn finish(self) -> Piece {
+        Piece { text: Bytes::from(self.text), binary: Bytes::from(self.binary), ..self.piece }
     }
 
     /// Adds a record: as a row, or as a reject.
@@ -254,6 +275,10 @@ impl PieceMaker {
         let is_binary = self.origin.wire != Wire::Text && self.write_binary(record);
         let has_text = !is_binary || self.origin.wire == Wire::Both;
         if has_text && !self.write_text(record) {
+            return;
+        }
+        if !self.origin.is_kept(is_binary) {
+            self.piece.trusted += 1;
             return;
         }
         let mut cut = false;

@@ -104,7 +104,7 @@ async fn read(mut parser: Parser, mut maker: PieceMaker, sender: mpsc::Sender<Re
             return;
         }
     };
-    if send(maker.take(), &room, &sender).await.is_some() {
+    if send(maker.finish(), &room, &sender).await.is_some() {
         let _ = sender.send(said).await;
     }
 }

@@ -1,6 +1,7 @@
 //! Memory of pieces that are done with, for the next ones: memory that is given back to
 //! the system and asked for again costs more than what is written into it.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -19,28 +20,34 @@ pub(super) struct Buffers {
     pub(super) rows: Vec<Row>,
 }
 
-impl Buffers {
-    /// Empties what a piece held.
-    pub(super) fn of(text: Bytes, binary: Bytes, mut raw: String, mut rows: Vec<Row>) -> Self {
-        raw.clear();
-        rows.clear();
-        Self { text: emptied(text), binary: emptied(binary), raw, rows }
-    }
-
-    fn bytes(&self) -> usize {
-        let rows = self.rows.capacity() * size_of::<Row>();
-        self.text.capacity() + self.binary.capacity() + self.raw.capacity() + rows
-    }
+/// The memory of a piece, which may still be on its way to the database.
+#[derive(Debug, Default)]
+pub(super) struct Used {
+    pub(super) text: Bytes,
+    pub(super) binary: Bytes,
+    pub(super) raw: String,
+    pub(super) rows: Vec<Row>,
 }
 
-/// Takes the memory of bytes that nobody else looks at.
-fn emptied(bytes: Bytes) -> Vec<u8> {
-    if !bytes.is_unique() {
-        return Vec::new();
+impl Used {
+    fn bytes(&self) -> usize {
+        let rows = self.rows.capacity() * size_of::<Row>();
+        self.text.len() + self.binary.len() + self.raw.capacity() + rows
     }
-    let mut memory = Vec::from(bytes);
-    memory.clear();
-    memory
+
+    fn is_free(&self) -> bool {
+        [&self.text, &self.binary].iter().all(|bytes| bytes.is_empty() || bytes.is_unique())
+    }
+
+    fn emptied(self) -> Buffers {
+        let Self { text, binary, mut raw, mut rows } = self;
+        let (mut text, mut binary) = (Vec::from(text), Vec::from(binary));
+        text.clear();
+        binary.clear();
+        raw.clear();
+        rows.clear();
+        Buffers { text, binary, raw, rows }
+    }
 }
 
 /// Memory that the pieces of one transaction share.
@@ -49,27 +56,28 @@ pub(super) struct Spares(Arc<Mutex<Kept>>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    buffers: Vec<Buffers>,
+    /// The first was sent before the others, and is free before them.
+    used: VecDeque<Used>,
     bytes: usize,
 }
 
 impl Spares {
     /// Keeps the memory of a piece, or lets go of it if there is enough.
-    pub(super) fn keep(&self, buffers: Buffers) {
-        let bytes = buffers.bytes();
+    pub(super) fn keep(&self, used: Used) {
+        let bytes = used.bytes();
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.bytes + bytes <= MOST_BYTES {
             kept.bytes += bytes;
-            kept.buffers.push(buffers);
+            kept.used.push_back(used);
         }
     }
 
-    /// Takes memory for a piece: none yet if none is kept.
+    /// Takes memory for a piece: none yet if none is free.
     pub(super) fn take(&self) -> Buffers {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let buffers = kept.buffers.pop().unwrap_or_default();
-        kept.bytes -= buffers.bytes();
-        buffers
+        let Some(used) = kept.used.pop_front_if(|used| used.is_free()) else { return Buffers::default() };
+        kept.bytes -= used.bytes();
+        used.emptied()
     }
 }
 
@@ -77,32 +85,39 @@ impl Spares {
 mod tests {
     use super::*;
 
+    fn used(text: Bytes) -> Used {
+        Used { text, ..Used::default() }
+    }
+
+    fn bytes() -> Bytes {
+        let mut memory: Vec<u8> = Vec::with_capacity(1_000);
+        memory.push(1);
+        Bytes::from(memory)
+    }
+
     #[test]
-    fn memory_is_used_again_if_nobody_looks_at_it() {
+    fn memory_is_used_again_when_nobody_looks_at_it() {
         let spares = Spares::default();
-        let bytes = |capacity| {
-            let mut memory: Vec<u8> = Vec::with_capacity(capacity);
-            memory.push(1);
-            Bytes::from(memory)
-        };
-        let shared = bytes(1_000);
-        spares.keep(Buffers::of(bytes(1_000), shared.clone(), String::from("a"), Vec::new()));
-        let taken = spares.take();
-        assert_eq!((taken.text.capacity(), taken.binary.capacity()), (1_000, 0));
-        assert_eq!((taken.text.len(), taken.raw.len()), (0, 0));
-        assert_eq!(spares.take().bytes(), 0);
-        assert_eq!(shared.len(), 1);
+        let sent = bytes();
+        spares.keep(used(sent.clone()));
+        spares.keep(used(bytes()));
+        assert_eq!(spares.take().text.capacity(), 0);
+        drop(sent);
+        for _ in 0..2 {
+            let taken = spares.take();
+            assert_eq!((taken.text.capacity(), taken.text.len()), (1_000, 0));
+        }
+        assert_eq!(spares.take().text.capacity(), 0);
     }
 
     #[test]
     fn no_more_than_enough_is_kept() {
         let spares = Spares::default();
         for _ in 0..100 {
-            let raw = String::with_capacity(1024 * 1024);
-            spares.keep(Buffers { raw, ..Buffers::default() });
+            spares.keep(used(Bytes::from(vec![0; 1024 * 1024])));
         }
         let mut kept = 0;
-        while spares.take().bytes() > 0 {
+        while spares.take().text.capacity() > 0 {
             kept += 1;
         }
         assert_eq!(kept, 12);

@@ -91,6 +91,12 @@ impl BinaryForm {
         matches!(self.form, Form::Text | Form::Json | Form::Jsonb)
     }
 
+    /// Whether any text is a value.
+    #[must_use]
+    pub fn takes_any_text(self) -> bool {
+        self.form == Form::Text
+    }
+
     /// Appends a value, its length before it. Returns false, and appends nothing, where
     /// the text has to be left to Postgres.
     #[inline]
