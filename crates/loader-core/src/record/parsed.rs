@@ -1,5 +1,7 @@
 //! One record of an object, decoded and split into fields.
 
+use std::ops::Range;
+
 /// A record, decoded and split. It is made once and filled again for each record, so
 /// that no field costs an allocation.
 #[derive(Debug, Clone, Default)]
@@ -167,6 +169,17 @@ impl Parsed {
         let end = self.ends.get(at)?;
         let text = if self.in_raw { &self.raw } else { &self.text };
         Some(Text { value: text.get(end.start..end.at)?, written: end.written })
+    }
+
+    /// Returns the text in which the fields stand as they are, if they stand in the record
+    /// so.
+    pub(crate) fn verbatim(&self) -> Option<&str> {
+        self.in_raw.then_some(self.raw.as_str())
+    }
+
+    /// Returns where a field is in its text, and how it was written.
+    pub(crate) fn place_of(&self, at: usize) -> Option<(Range<usize>, Written)> {
+        self.ends.get(at).map(|end| (end.start..end.at, end.written))
     }
 
     /// Returns all fields.

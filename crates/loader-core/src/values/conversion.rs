@@ -99,12 +99,26 @@ impl Conversion {
         if !self.is_plain {
             return self.apply_rules(text, out);
         }
-        let means_null = match text.written {
+        if self.makes_null(text.written, text.value.is_empty()) {
+            Converted::Null
+        } else {
+            Converted::Value(text.value)
+        }
+    }
+
+    /// Whether a text is NULL if it is empty, and else stays as it is.
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
+    /// Whether a plain conversion makes NULL of a text.
+    #[inline]
+    pub(crate) const fn makes_null(&self, written: Written, is_empty: bool) -> bool {
+        match written {
             Written::Absent => true,
-            Written::Plain => text.value.is_empty(),
-            Written::Quoted => self.forced && text.value.is_empty(),
-        };
-        if means_null { Converted::Null } else { Converted::Value(text.value) }
+            Written::Plain => is_empty,
+            Written::Quoted => self.forced && is_empty,
+        }
     }
 
     fn apply_rules<'a>(&self, text: Text<'a>, out: &'a mut String) -> Converted<'a> {

@@ -16,14 +16,20 @@ impl ServerTime {
     /// `/proc`.
     pub(crate) fn now(session: u32) -> Option<Self> {
         let postmaster = Stat::of(session)?.parent;
-        let main = Stat::of(postmaster)?;
-        let living: u64 = std::fs::read_dir("/proc")
-            .ok()?
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok().and_then(Stat::of))
-            .filter(|stat| stat.parent == postmaster)
-            .map(|stat| stat.used)
-            .sum();
-        Some(Self(main.used + main.used_by_ended + living))
+        loop {
+            let before = Stat::of(postmaster)?.used_by_ended;
+            let living: u64 = std::fs::read_dir("/proc")
+                .ok()?
+                .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok().and_then(Stat::of))
+                .filter(|stat| stat.parent == postmaster)
+                .map(|stat| stat.used)
+                .sum();
+            let main = Stat::of(postmaster)?;
+            // A session that ends meanwhile would count twice, or not at all.
+            if main.used_by_ended == before {
+                return Some(Self(main.used + main.used_by_ended + living));
+            }
+        }
     }
 
     /// Returns what was used since then.

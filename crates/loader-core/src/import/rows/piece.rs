@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::spare::{Buffers, Spares, Used};
-use super::text_format::push_value;
+use super::text_format::{has_meaning, push_null, push_part, push_value};
 use super::{MARKS, PART_SHIFT};
 use crate::database::rejects::{MAX_TEXT_BYTES, Reject, kept_text};
 use crate::definition::drift::Metadata;
@@ -227,7 +227,7 @@ impl Origin {
 pub(super) struct PieceMaker {
     origin: Origin,
     piece: Piece,
-    text: String,
+    text: Vec<u8>,
     binary: Vec<u8>,
     scratch: String,
     spares: Spares,
@@ -236,7 +236,6 @@ pub(super) struct PieceMaker {
 impl PieceMaker {
     pub(super) fn new(origin: Origin, spares: Spares) -> Self {
         let Buffers { text, binary, raw, rows } = spares.take();
-        let text = String::from_utf8(text).unwrap_or_default();
         let piece = Piece { rows, raw, ..Piece::default() };
         Self { origin, piece, text, binary, scratch: String::new(), spares }
     }
@@ -251,7 +250,6 @@ impl PieceMaker {
     /// Takes what is there and begins anew.
     pub(super) fn take(&mut self) -> Piece {
         let Buffers { text, binary, raw, rows } = self.spares.take();
-        let text = String::from_utf8(text).unwrap_or_default();
         let next = Piece { rows, raw, ..Piece::default() };
         Piece {
             text: Bytes::from(std::mem::replace(&mut self.text, text)),
@@ -303,13 +301,25 @@ impl PieceMaker {
     fn write_text(&mut self, record: &Parsed) -> bool {
         let start = self.text.len();
         let mapping = Arc::clone(&self.origin.mapping);
+        let verbatim = record.verbatim().filter(|text| !has_meaning(text));
         for (at, column) in mapping.carried().enumerate() {
             if at > 0 {
-                self.text.push('\t');
+                self.text.push(b'\t');
+            }
+            if let (Some(text), From::Field(field)) = (verbatim, &column.from)
+                && column.conversion.is_plain()
+            {
+                match record.place_of(*field) {
+                    Some((place, written)) if !column.conversion.makes_null(written, place.is_empty()) => {
+                        push_part(text, place, &mut self.text);
+                    }
+                    _ => push_null(&mut self.text),
+                }
+                continue;
             }
             match self.origin.value(column, record, &mut self.scratch) {
-                Converted::Null => push_value(None, &mut self.text),
-                Converted::Value(value) => push_value(Some(value), &mut self.text),
+                Converted::Null => push_null(&mut self.text),
+                Converted::Value(value) => push_value(value, &mut self.text),
                 Converted::Refused { sqlstate, reason } => {
                     self.text.truncate(start);
                     self.refuse(record, Some(column.name.as_str()), sqlstate, reason);
@@ -318,12 +328,12 @@ impl PieceMaker {
             }
         }
         if self.origin.marked {
-            self.text.push('\t');
-            push_value(Some(&self.origin.key), &mut self.text);
-            self.text.push('\t');
-            self.text.push_str(&self.origin.mark(record).to_string());
+            self.text.push(b'\t');
+            push_value(&self.origin.key, &mut self.text);
+            self.text.push(b'\t');
+            self.text.extend_from_slice(self.origin.mark(record).to_string().as_bytes());
         }
-        self.text.push('\n');
+        self.text.push(b'\n');
         true
     }
 
