@@ -12,6 +12,8 @@
     reason = "a measurement that can't be made has failed"
 )]
 
+#[path = "../arguments/rows.rs"]
+mod arguments;
 #[path = "../../tests/steps/world.rs"]
 #[allow(dead_code, reason = "shared with the tests of the steps")]
 mod world;
@@ -22,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use self::arguments::Arguments;
 use self::world::World;
 
 const COLUMNS: &str = "id bigint, code bigint, at timestamp, station text, value double precision";
@@ -173,18 +176,7 @@ fn line(text: &mut String, number: u64, delimiter: char) {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let (mut rows, mut rounds) = (3_000_000_u64, 3_usize);
-    let mut arguments = std::env::args().skip(1);
-    while let Some(name) = arguments.next() {
-        let mut value = || arguments.next().unwrap_or_else(|| panic!("{name} needs a value"));
-        match name.as_str() {
-            "--rows" => rows = value().parse().unwrap(),
-            "--rounds" => rounds = value().parse().unwrap(),
-            // Cargo says so to every benchmark.
-            "--bench" => {}
-            other => panic!("{other} is none of --rows, --rounds"),
-        }
-    }
+    let Arguments { rows, rounds } = Arguments::or(3_000_000, 3);
     let file = std::env::temp_dir().join(format!("loader-database-{}.txt", std::process::id()));
     let mut text = String::new();
     for number in 0..rows {
