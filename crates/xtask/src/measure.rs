@@ -1,5 +1,6 @@
 //! `cargo x measure`: measurements that take minutes and are no tests.
 
+mod listing;
 mod memory;
 mod start;
 
@@ -154,6 +155,17 @@ pub(crate) enum Measure {
         #[arg(long, default_value_t = 1_000)]
         megabytes: u64,
     },
+    /// What it takes the Lambdas to list and plan very many objects, through their S3 client.
+    Listing {
+        #[command(flatten)]
+        built: Built,
+        /// The objects.
+        #[arg(long, default_value_t = 1_000_000)]
+        objects: u64,
+        /// How long a page of the listing takes.
+        #[arg(long, default_value_t = 80)]
+        page_ms: u64,
+    },
 }
 
 impl Measure {
@@ -165,7 +177,7 @@ impl Measure {
             | Self::Database { postgres, .. }
             | Self::Plan { postgres, .. }
             | Self::Lanes { postgres, .. } => *postgres,
-            Self::Start { .. } | Self::Memory { .. } => None,
+            Self::Start { .. } | Self::Memory { .. } | Self::Listing { .. } => None,
         }
     }
 
@@ -212,6 +224,9 @@ impl Measure {
             Self::Memory { built, only, megabytes } => {
                 let bytes = megabytes * 1_000_000;
                 return memory::run_cases(workspace, database, &built, only.as_deref(), bytes).await;
+            }
+            Self::Listing { built, objects, page_ms } => {
+                return listing::run(workspace, database, &built, objects, page_ms).await;
             }
         };
         let mut bench = cargo(workspace);
