@@ -88,11 +88,14 @@ pub(crate) enum Measure {
     /// transaction are worth.
     Database {
         /// The rows of the table.
-        #[arg(long, default_value_t = 3_000_000)]
+        #[arg(long, default_value_t = 5_000_000)]
         rows: u64,
         /// How often each case is measured.
         #[arg(long, default_value_t = 3)]
         rounds: u32,
+        /// Measure this only: `filling`, `building` or `groups`.
+        #[arg(long)]
+        only: Option<String>,
         /// 15, 16, 17 or 18; or else the Postgres that this machine has.
         #[arg(long, value_parser = Major::parse)]
         postgres: Option<Major>,
@@ -196,7 +199,11 @@ impl Measure {
                 ("readers", arguments.map(ToOwned::to_owned).to_vec())
             }
             Self::Rejects { rows, rounds, .. } => ("rejects", of_rows(rows, rounds)),
-            Self::Database { rows, rounds, .. } => ("database", of_rows(rows, rounds)),
+            Self::Database { rows, rounds, only, .. } => {
+                let mut arguments = of_rows(rows, rounds);
+                arguments.extend(only.into_iter().flat_map(|only| ["--only".to_owned(), only]));
+                ("database", arguments)
+            }
             Self::Plan { objects, page_ms, every, .. } => {
                 let mut arguments = vec!["--objects".to_owned(), objects.to_string()];
                 arguments.extend(["--page-ms".to_owned(), page_ms.to_string()]);

@@ -20,8 +20,10 @@ mod world;
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use serde_json::json;
 
 use self::arguments::Arguments;
@@ -72,22 +74,93 @@ fn fillings(file: &Path) -> Vec<Case> {
     ]
 }
 
-/// The ways to build the indexes of a table that is filled.
-fn buildings(file: &Path) -> Vec<Case> {
-    let filled = format!(
+/// A way to build the indexes of a table that is filled.
+#[derive(Clone, Copy)]
+struct Building {
+    sessions: usize,
+    memory: &'static str,
+    workers: u32,
+}
+
+impl Building {
+    fn all() -> Vec<Self> {
+        let workers_of = |sessions| if sessions == 1 { vec![0, 1, 2] } else { vec![0, 2] };
+        let mut all = Vec::new();
+        for sessions in [1, 2] {
+            for memory in ["64MB", "256MB", "1GB"] {
+                all.extend(workers_of(sessions).into_iter().map(|workers| Self {
+                    sessions,
+                    memory,
+                    workers,
+                }));
+            }
+        }
+        all
+    }
+
+    fn name(self) -> String {
+        let Self { sessions, memory, workers } = self;
+        format!("{sessions} sessions, {memory} and {workers} workers each")
+    }
+
+    /// Builds the indexes; a session that has one takes the next, as in a load.
+    async fn build(self, world: &World) -> Duration {
+        let Self { memory, workers, .. } = self;
+        let setting = format!(
+            "set maintenance_work_mem = '{memory}'; set max_parallel_maintenance_workers = {workers}"
+        );
+        let mut clients = Vec::new();
+        for _ in 0..self.sessions {
+            let client = world.database.connect().await;
+            client.batch_execute(&setting).await.unwrap();
+            clients.push(client);
+        }
+        let queue = Mutex::new(INDEXES.split("; "));
+        let begun = Instant::now();
+        join_all(clients.iter().map(|client| async {
+            loop {
+                let next = queue.lock().unwrap().next();
+                let Some(index) = next else { break };
+                client.batch_execute(index).await.unwrap();
+            }
+        }))
+        .await;
+        begun.elapsed()
+    }
+}
+
+/// What was measured: how long it took, and how many bytes were written ahead.
+type Figures = Vec<(Duration, u64)>;
+
+/// Measures the building of indexes on one table.
+async fn measure_buildings(file: &Path, rounds: usize) {
+    let world = World::new().await;
+    let setup = format!(
         "create table public.t ({COLUMNS}); copy public.t from '{}'; analyze public.t",
         file.display()
     );
-    let mut cases = Vec::new();
-    for memory in ["64MB", "256MB", "1GB"] {
-        for workers in [0, 1, 2] {
-            let before = format!(
-                "{filled}; set maintenance_work_mem = '{memory}'; set max_parallel_maintenance_workers = {workers}"
-            );
-            cases.push(Case::new(format!("{memory}, {workers} workers"), before, INDEXES));
+    world.execute(&setup).await;
+    let mut measured: Vec<(Building, Figures)> =
+        Building::all().into_iter().map(|building| (building, Vec::new())).collect();
+    for _ in 0..rounds {
+        for (building, figures) in &mut measured {
+            let place = place(&world).await;
+            let took = building.build(&world).await;
+            figures.push((took, written_since(&world, &place).await));
+            for index in world
+                .rows("select indexrelid::regclass::text from pg_index where indrelid = 'public.t'::regclass")
+                .await
+            {
+                world.execute(&format!("drop index {}", index.trim_matches(['(', ')']))).await;
+            }
         }
     }
-    cases
+    world.end().await;
+    title("building three indexes");
+    let first = median(measured[0].1.clone()).0;
+    for (building, figures) in measured {
+        row(&building.name(), figures, first);
+    }
 }
 
 /// Runs statements. A vacuum can't stand among others: two semicolons part it from them.
@@ -97,7 +170,7 @@ async fn run(world: &World, statements: &str) {
     }
 }
 
-fn median(mut figures: Vec<(Duration, u64)>) -> (f64, f64) {
+fn median(mut figures: Figures) -> (f64, f64) {
     figures.sort_unstable();
     let (took, _) = figures[figures.len() / 2];
     let mut written: Vec<u64> = figures.iter().map(|(_, written)| *written).collect();
@@ -106,28 +179,42 @@ fn median(mut figures: Vec<(Duration, u64)>) -> (f64, f64) {
     (took.as_secs_f64(), f64::from(u32::try_from(mib).unwrap()))
 }
 
-async fn measure(title: &str, cases: &[Case], rounds: usize) {
+fn title(title: &str) {
     println!("\n| {title} | time | of the first | written ahead |\n|---|---|---|---|");
+}
+
+fn row(name: &str, figures: Figures, first: f64) {
+    let (took, written) = median(figures);
+    println!("| {name} | {took:.2} s | {:.2} | {written:.0} MiB |", took / first);
+}
+
+/// Has everything written to the disk, and returns where the log is.
+async fn place(world: &World) -> String {
+    world.execute("checkpoint").await;
+    world.one("select pg_current_wal_lsn()").await
+}
+
+async fn written_since(world: &World, place: &str) -> u64 {
+    world.one(&format!("select pg_wal_lsn_diff(pg_current_wal_lsn(), '{place}')")).await.parse().unwrap()
+}
+
+/// Measures the ways to fill a table.
+async fn measure_fillings(file: &Path, rounds: usize) {
+    title("filling");
     let mut first = None;
-    for case in cases {
+    for case in fillings(file) {
         let mut figures = Vec::new();
         for _ in 0..rounds {
             let world = World::new().await;
             run(&world, &case.before).await;
-            world.execute("checkpoint").await;
-            let place = world.one("select pg_current_wal_lsn()").await;
+            let place = place(&world).await;
             let begun = Instant::now();
             run(&world, &case.measured).await;
-            let took = begun.elapsed();
-            let written: f64 =
-                world.one(&format!("select pg_current_wal_lsn() - '{place}'::pg_lsn")).await.parse().unwrap();
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bytes of a log")]
-            figures.push((took, written as u64));
+            figures.push((begun.elapsed(), written_since(&world, &place).await));
             world.end().await;
         }
-        let (took, written) = median(figures);
-        let of = took / *first.get_or_insert(took);
-        println!("| {} | {took:.2} s | {of:.2} | {written:.0} MiB |", case.name);
+        let first = *first.get_or_insert(median(figures.clone()).0);
+        row(&case.name, figures, first);
     }
 }
 
@@ -176,7 +263,8 @@ fn line(text: &mut String, number: u64, delimiter: char) {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let Arguments { rows, rounds } = Arguments::or(3_000_000, 3);
+    let Arguments { rows, rounds, only } = Arguments::or(5_000_000, 3, &["filling", "building", "groups"]);
+    let wants = |part: &str| only.as_ref().is_none_or(|only| only == part);
     let file = std::env::temp_dir().join(format!("loader-database-{}.txt", std::process::id()));
     let mut text = String::new();
     for number in 0..rows {
@@ -185,8 +273,14 @@ async fn main() {
     std::fs::write(&file, &text).unwrap();
     println!("{rows} rows, {} MiB", text.len() / 1024 / 1024);
     drop(text);
-    measure("filling", &fillings(&file), rounds).await;
-    measure("building three indexes", &buildings(&file), rounds).await;
+    if wants("filling") {
+        measure_fillings(&file, rounds).await;
+    }
+    if wants("building") {
+        measure_buildings(&file, rounds).await;
+    }
     std::fs::remove_file(&file).unwrap();
-    measure_groups(rows, rounds).await;
+    if wants("groups") {
+        measure_groups(rows, rounds).await;
+    }
 }

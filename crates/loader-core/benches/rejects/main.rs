@@ -126,7 +126,7 @@ async fn endless_line() {
 
 #[tokio::main]
 async fn main() {
-    let Arguments { rows, rounds } = Arguments::or(1_000_000, 3);
+    let Arguments { rows, rounds, .. } = Arguments::or(1_000_000, 3, &[]);
     let mut times: Vec<Vec<Measured>> = CASES.iter().map(|_| Vec::new()).collect();
     for round in 1..=rounds {
         for (case, times) in CASES.iter().zip(&mut times) {
