@@ -33,16 +33,19 @@ const COLUMNS: &str = "id bigint, code bigint, at timestamp, station text, value
 const INDEXES: &str = "create index on public.t (id); create index on public.t (code); \
                        create index on public.t (station, at)";
 
+/// The objects that the rows are in where they are imported.
+const OBJECTS: u64 = 1_000;
+
 /// Statements before what is measured, and what is.
 struct Case {
-    name: String,
+    name: &'static str,
     before: String,
     measured: String,
 }
 
 impl Case {
-    fn new(name: impl Into<String>, before: impl Into<String>, measured: impl Into<String>) -> Self {
-        Self { name: name.into(), before: before.into(), measured: measured.into() }
+    fn new(name: &'static str, before: impl Into<String>, measured: impl Into<String>) -> Self {
+        Self { name, before: before.into(), measured: measured.into() }
     }
 }
 
@@ -84,15 +87,10 @@ struct Building {
 
 impl Building {
     fn all() -> Vec<Self> {
-        let workers_of = |sessions| if sessions == 1 { vec![0, 1, 2] } else { vec![0, 2] };
         let mut all = Vec::new();
         for sessions in [1, 2] {
-            for memory in ["64MB", "256MB", "1GB"] {
-                all.extend(workers_of(sessions).into_iter().map(|workers| Self {
-                    sessions,
-                    memory,
-                    workers,
-                }));
+            for memory in ["64MB", "96MB", "256MB", "1GB"] {
+                all.extend([0, 2].map(|workers| Self { sessions, memory, workers }));
             }
         }
         all
@@ -132,7 +130,7 @@ impl Building {
 /// What was measured: how long it took, and how many bytes were written ahead.
 type Figures = Vec<(Duration, u64)>;
 
-/// Measures the building of indexes on one table.
+/// Measures the building of indexes on one table, by turns, the first round apart.
 async fn measure_buildings(file: &Path, rounds: usize) {
     let world = World::new().await;
     let setup = format!(
@@ -142,11 +140,13 @@ async fn measure_buildings(file: &Path, rounds: usize) {
     world.execute(&setup).await;
     let mut measured: Vec<(Building, Figures)> =
         Building::all().into_iter().map(|building| (building, Vec::new())).collect();
-    for _ in 0..rounds {
+    for round in 0..=rounds {
         for (building, figures) in &mut measured {
             let place = place(&world).await;
             let took = building.build(&world).await;
-            figures.push((took, written_since(&world, &place).await));
+            if round > 0 {
+                figures.push((took, written_since(&world, &place).await));
+            }
             for index in world
                 .rows("select indexrelid::regclass::text from pg_index where indrelid = 'public.t'::regclass")
                 .await
@@ -198,56 +198,72 @@ async fn written_since(world: &World, place: &str) -> u64 {
     world.one(&format!("select pg_wal_lsn_diff(pg_current_wal_lsn(), '{place}')")).await.parse().unwrap()
 }
 
-/// Measures the ways to fill a table.
+/// Measures the ways to fill a table, by turns. The first round is not counted: the server
+/// makes the files of its log in it, which it uses again later.
 async fn measure_fillings(file: &Path, rounds: usize) {
-    title("filling");
-    let mut first = None;
-    for case in fillings(file) {
-        let mut figures = Vec::new();
-        for _ in 0..rounds {
+    let mut measured: Vec<(Case, Figures)> =
+        fillings(file).into_iter().map(|case| (case, Vec::new())).collect();
+    for round in 0..=rounds {
+        for (case, figures) in &mut measured {
             let world = World::new().await;
             run(&world, &case.before).await;
             let place = place(&world).await;
             let begun = Instant::now();
             run(&world, &case.measured).await;
-            figures.push((begun.elapsed(), written_since(&world, &place).await));
+            if round > 0 {
+                figures.push((begun.elapsed(), written_since(&world, &place).await));
+            }
             world.end().await;
         }
-        let first = *first.get_or_insert(median(figures.clone()).0);
-        row(&case.name, figures, first);
+    }
+    title("filling");
+    let first = median(measured[0].1.clone()).0;
+    for (case, figures) in measured {
+        row(case.name, figures, first);
     }
 }
 
-/// Measures the import of small objects with so many bytes in one transaction.
+/// Measures the import of small objects with so many bytes in one transaction, by turns,
+/// the first round apart.
 async fn measure_groups(rows: u64, rounds: usize) {
-    let objects = 1_000_u64;
-    println!("\n| bytes of a transaction | time | of the first |\n|---|---|---|");
-    let mut first = None;
-    for mebibytes in [1_u64, 4, 16, 64] {
-        let mut figures = Vec::new();
-        for _ in 0..rounds {
-            let mut world = World::new().await;
-            world.time = Duration::from_mins(30);
-            (world.batch_max_bytes, world.batch_max_objects) = (1 << 30, 1_000_000);
-            world.group_max_bytes = mebibytes << 20;
-            for object in 0..objects {
-                let mut text = "id,code,at,station,value\n".to_owned();
-                for number in 0..rows / objects {
-                    line(&mut text, object * 1_000 + number, ',');
-                }
-                world.source.put(&format!("t/{object}.csv"), text);
+    let mut measured = [1_u64, 4, 16, 64].map(|mebibytes| (mebibytes, Figures::new()));
+    for round in 0..=rounds {
+        for (mebibytes, figures) in &mut measured {
+            let took = import(rows, *mebibytes << 20).await;
+            if round > 0 {
+                figures.push((took, 0));
             }
-            let plan = world.planned("r1", &json!({"engine": "stream"})).await;
-            world.execute("checkpoint").await;
-            let begun = Instant::now();
-            world.import_all(&plan).await;
-            figures.push((begun.elapsed(), 0));
-            world.end().await;
         }
-        let (took, _) = median(figures);
-        let of = took / *first.get_or_insert(took);
-        println!("| {mebibytes} MiB | {took:.2} s | {of:.2} |");
     }
+    println!("\n| bytes of a transaction | time | of the first |\n|---|---|---|");
+    let first = median(measured[0].1.clone()).0;
+    for (mebibytes, figures) in measured {
+        let (took, _) = median(figures);
+        println!("| {mebibytes} MiB | {took:.2} s | {:.2} |", took / first);
+    }
+}
+
+/// Imports a thousand objects by one session.
+async fn import(rows: u64, group_max_bytes: u64) -> Duration {
+    let mut world = World::new().await;
+    world.time = Duration::from_mins(30);
+    (world.batch_max_bytes, world.batch_max_objects) = (1 << 30, 1_000_000);
+    world.group_max_bytes = group_max_bytes;
+    for object in 0..OBJECTS {
+        let mut text = "id,code,at,station,value\n".to_owned();
+        let first = object * (rows / OBJECTS);
+        for number in first..first + rows / OBJECTS {
+            line(&mut text, number, ',');
+        }
+        world.source.put(&format!("t/{object}.csv"), text);
+    }
+    let plan = world.planned("r1", &json!({"engine": "stream"})).await;
+    world.execute("checkpoint").await;
+    let begun = Instant::now();
+    world.import_all(&plan).await;
+    let took = begun.elapsed();
+    world.end().await;
+    took
 }
 
 fn line(text: &mut String, number: u64, delimiter: char) {
