@@ -1,5 +1,6 @@
 //! `cargo x measure`: measurements that take minutes and are no tests.
 
+mod listing;
 mod memory;
 mod start;
 
@@ -87,11 +88,14 @@ pub(crate) enum Measure {
     /// transaction are worth.
     Database {
         /// The rows of the table.
-        #[arg(long, default_value_t = 3_000_000)]
+        #[arg(long, default_value_t = 5_000_000)]
         rows: u64,
         /// How often each case is measured.
         #[arg(long, default_value_t = 3)]
         rounds: u32,
+        /// Measure this only: `filling`, `building` or `groups`.
+        #[arg(long)]
+        only: Option<String>,
         /// 15, 16, 17 or 18; or else the Postgres that this machine has.
         #[arg(long, value_parser = Major::parse)]
         postgres: Option<Major>,
@@ -154,6 +158,17 @@ pub(crate) enum Measure {
         #[arg(long, default_value_t = 1_000)]
         megabytes: u64,
     },
+    /// What it takes the Lambdas to list and plan very many objects, through their S3 client.
+    Listing {
+        #[command(flatten)]
+        built: Built,
+        /// The objects.
+        #[arg(long, default_value_t = 1_000_000)]
+        objects: u64,
+        /// How long a page of the listing takes.
+        #[arg(long, default_value_t = 80)]
+        page_ms: u64,
+    },
 }
 
 impl Measure {
@@ -165,7 +180,7 @@ impl Measure {
             | Self::Database { postgres, .. }
             | Self::Plan { postgres, .. }
             | Self::Lanes { postgres, .. } => *postgres,
-            Self::Start { .. } | Self::Memory { .. } => None,
+            Self::Start { .. } | Self::Memory { .. } | Self::Listing { .. } => None,
         }
     }
 
@@ -184,7 +199,11 @@ impl Measure {
                 ("readers", arguments.map(ToOwned::to_owned).to_vec())
             }
             Self::Rejects { rows, rounds, .. } => ("rejects", of_rows(rows, rounds)),
-            Self::Database { rows, rounds, .. } => ("database", of_rows(rows, rounds)),
+            Self::Database { rows, rounds, only, .. } => {
+                let mut arguments = of_rows(rows, rounds);
+                arguments.extend(only.into_iter().flat_map(|only| ["--only".to_owned(), only]));
+                ("database", arguments)
+            }
             Self::Plan { objects, page_ms, every, .. } => {
                 let mut arguments = vec!["--objects".to_owned(), objects.to_string()];
                 arguments.extend(["--page-ms".to_owned(), page_ms.to_string()]);
@@ -212,6 +231,9 @@ impl Measure {
             Self::Memory { built, only, megabytes } => {
                 let bytes = megabytes * 1_000_000;
                 return memory::run_cases(workspace, database, &built, only.as_deref(), bytes).await;
+            }
+            Self::Listing { built, objects, page_ms } => {
+                return listing::run(workspace, database, &built, objects, page_ms).await;
             }
         };
         let mut bench = cargo(workspace);

@@ -11,6 +11,8 @@
     reason = "a measurement that can't be made has failed"
 )]
 
+#[path = "../arguments/rows.rs"]
+mod arguments;
 #[path = "../memory/peak.rs"]
 mod peak;
 #[path = "../../tests/steps/world.rs"]
@@ -22,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use self::arguments::Arguments;
 use self::peak::peak_mib;
 use self::world::World;
 
@@ -123,18 +126,7 @@ async fn endless_line() {
 
 #[tokio::main]
 async fn main() {
-    let (mut rows, mut rounds) = (1_000_000_u64, 3_usize);
-    let mut arguments = std::env::args().skip(1);
-    while let Some(name) = arguments.next() {
-        let mut value = || arguments.next().unwrap_or_else(|| panic!("{name} needs a value"));
-        match name.as_str() {
-            "--rows" => rows = value().parse().unwrap(),
-            "--rounds" => rounds = value().parse().unwrap(),
-            // Cargo says so to every benchmark.
-            "--bench" => {}
-            other => panic!("{other} is none of --rows, --rounds"),
-        }
-    }
+    let Arguments { rows, rounds, .. } = Arguments::or(1_000_000, 3, &[]);
     let mut times: Vec<Vec<Measured>> = CASES.iter().map(|_| Vec::new()).collect();
     for round in 1..=rounds {
         for (case, times) in CASES.iter().zip(&mut times) {

@@ -9,6 +9,7 @@ use futures_util::future::try_join_all;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_postgres::Client;
 
+use crate::build::memory::BuildMemory;
 use crate::catalog;
 use crate::catalog::dependents::dependents;
 use crate::database::connect::Session;
@@ -117,20 +118,28 @@ async fn wait_for_earlier_calls(client: &Client, candidate: &Candidate, deadline
 }
 
 async fn build_indexes(
-    session: &Session,
+    session: &mut Session,
     candidate: &Candidate,
     lacking: Vec<Lacking>,
     sessions: u32,
     deadline: Instant,
 ) -> Result<()> {
     let sessions = usize::try_from(sessions).unwrap_or(1).clamp(1, lacking.len());
+    let memory = BuildMemory::ask(session.client().await?, sessions).await?;
     let queue: Queue = Arc::new(Mutex::new(lacking.into()));
-    let builders = (0..sessions).map(|_| build_from(session, candidate, Arc::clone(&queue)));
+    let session = &*session;
+    let builders = (0..sessions).map(|_| build_from(session, candidate, memory, Arc::clone(&queue)));
     timeout_at(deadline, try_join_all(builders)).await.map_err(|_| out_of_time("indexes"))?.map(|_| ())
 }
 
-async fn build_from(session: &Session, candidate: &Candidate, queue: Queue) -> Result<()> {
+async fn build_from(
+    session: &Session,
+    candidate: &Candidate,
+    memory: BuildMemory,
+    queue: Queue,
+) -> Result<()> {
     let client = session.another().await?;
+    memory.give(&client).await?;
     // An index may take longer than any statement is allowed otherwise; what the
     // database has begun it ends, whoever waits for it.
     client

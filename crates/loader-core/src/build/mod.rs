@@ -2,6 +2,7 @@
 
 pub(crate) mod construction;
 pub(crate) mod marks;
+mod memory;
 mod orphans;
 mod repeated;
 mod unfit;

@@ -55,14 +55,6 @@ pub struct Pace {
     pub learned: Learned,
 }
 
-impl Pace {
-    /// Returns the pace that a run begins with: all sessions that it may have.
-    #[must_use]
-    pub fn new(most: u32) -> Self {
-        Self { most: most.max(1), allowed: most.max(1), learned: Learned::default() }
-    }
-}
-
 /// What the sessions have seen since the last decision.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Seen {

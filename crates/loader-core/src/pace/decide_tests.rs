@@ -4,6 +4,11 @@ use super::*;
 
 const MOST_LAG: f64 = 30.0;
 
+/// The pace of a run that begins: all sessions that it may have.
+fn begun(most: u32) -> Pace {
+    Pace { most: most.max(1), allowed: most.max(1), learned: Learned::default() }
+}
+
 /// What sessions see at a database that loads `rate(n)` bytes a second for n of them.
 fn seen(sessions: u32, rate: f64) -> Seen {
     let groups = (sessions * 2).max(4);
@@ -38,21 +43,15 @@ fn settled(history: &[u32]) -> u32 {
 }
 
 #[test]
-fn a_run_begins_with_all_that_it_may_have() {
-    assert_eq!(Pace::new(4).allowed, 4);
-    assert_eq!(Pace::new(0).allowed, 1);
-}
-
-#[test]
 fn nothing_is_decided_from_a_few_groups() {
     let few = Seen { groups: 7, ..seen(4, 1e6) };
-    assert_eq!(decide(&Pace::new(4), &few, MOST_LAG), None);
+    assert_eq!(decide(&begun(4), &few, MOST_LAG), None);
 }
 
 #[test]
 fn a_session_that_waits_for_a_lock_halves_the_pace_at_once() {
     let waits = Seen { groups: 1, lock_waits: 2, ..seen(8, 1e6) };
-    let decision = decide(&Pace::new(8), &waits, MOST_LAG).unwrap();
+    let decision = decide(&begun(8), &waits, MOST_LAG).unwrap();
     assert_eq!(decision.pace.allowed, 4);
     assert_eq!(decision.reason, "halved: sessions waiting for locks: 2");
 }
@@ -60,16 +59,16 @@ fn a_session_that_waits_for_a_lock_halves_the_pace_at_once() {
 #[test]
 fn a_replica_that_is_too_far_behind_halves_the_pace() {
     let behind = Seen { groups: 1, replica_lag: Some(31.0), ..seen(8, 1e6) };
-    let decision = decide(&Pace::new(8), &behind, MOST_LAG).unwrap();
+    let decision = decide(&begun(8), &behind, MOST_LAG).unwrap();
     assert_eq!(decision.pace.allowed, 4);
     assert_eq!(decision.reason, "halved: a replica is 31 s behind, 30 s are allowed");
     let near = Seen { replica_lag: Some(29.0), ..behind };
-    assert_eq!(decide(&Pace::new(8), &near, MOST_LAG), None);
+    assert_eq!(decide(&begun(8), &near, MOST_LAG), None);
 }
 
 #[test]
 fn a_pace_that_fell_rises_one_by_one_when_the_trouble_is_over() {
-    let mut pace = Pace::new(8);
+    let mut pace = begun(8);
     let waits = Seen { groups: 1, lock_waits: 1, ..seen(8, 1e6) };
     pace = decide(&pace, &waits, MOST_LAG).unwrap().pace;
     let history = run(&mut pace, 20, cpus(8));
@@ -79,8 +78,8 @@ fn a_pace_that_fell_rises_one_by_one_when_the_trouble_is_over() {
 #[test]
 fn sessions_that_are_not_there_teach_nothing() {
     let idle = Seen { sessions: 2.0, ..seen(4, 1e6) };
-    let decision = decide(&Pace::new(4), &idle, MOST_LAG).unwrap();
-    assert_eq!(decision.pace, Pace::new(4));
+    let decision = decide(&begun(4), &idle, MOST_LAG).unwrap();
+    assert_eq!(decision.pace, begun(4));
     assert_eq!(decision.reason, "stays: only 2.0 of 4 sessions were at work");
 }
 
@@ -88,13 +87,13 @@ fn sessions_that_are_not_there_teach_nothing() {
 fn a_database_that_gets_slower_with_more_sessions_gets_fewer() {
     // From five on they are in each other's way.
     let rate = |n: u32| f64::from(n.min(5)) * 10e6 - f64::from(n.saturating_sub(5)) * 4e6;
-    let history = run(&mut Pace::new(12), 60, rate);
+    let history = run(&mut begun(12), 60, rate);
     assert_eq!(settled(&history), 5, "{history:?}");
 }
 
 #[test]
 fn what_is_learned_is_read_back() {
-    let mut pace = Pace::new(6);
+    let mut pace = begun(6);
     run(&mut pace, 9, cpus(3));
     let json = serde_json::to_value(&pace.learned).unwrap();
     assert_eq!(serde_json::from_value::<Learned>(json).unwrap(), pace.learned);
@@ -103,7 +102,7 @@ fn what_is_learned_is_read_back() {
 proptest! {
     #[test]
     fn a_pace_settles_at_the_best_of_a_database(processors in 1_u32..20, most in 1_u32..40) {
-        let mut pace = Pace::new(most);
+        let mut pace = begun(most);
         let history = run(&mut pace, 200, cpus(processors));
         prop_assert_eq!(settled(&history), processors.min(most), "{:?}", history);
         // And does not give away more than a little for its trials.
@@ -121,7 +120,7 @@ proptest! {
             1..80,
         ),
     ) {
-        let mut pace = Pace::new(most);
+        let mut pace = begun(most);
         for (groups, bytes, seconds, sessions, lock_waits, replica_lag) in seens {
             let seen = Seen { groups, bytes, seconds, sessions, lock_waits, replica_lag };
             if let Some(decision) = decide(&pace, &seen, MOST_LAG) {
@@ -136,7 +135,7 @@ proptest! {
 
     #[test]
     fn a_pace_falls_to_one_while_the_trouble_lasts(most in 1_u32..1000) {
-        let mut pace = Pace::new(most);
+        let mut pace = begun(most);
         for _ in 0..10 {
             let trouble = Seen { groups: 1, lock_waits: 1, ..Seen::default() };
             pace = decide(&pace, &trouble, MOST_LAG).unwrap().pace;
@@ -146,7 +145,7 @@ proptest! {
 
     #[test]
     fn a_pace_rises_to_what_it_may_have_where_every_session_brings_its_share(most in 2_u32..30) {
-        let mut pace = Pace { allowed: 1, ..Pace::new(most) };
+        let mut pace = Pace { allowed: 1, ..begun(most) };
         let history = run(&mut pace, 120, |n| f64::from(n) * 1e6);
         prop_assert_eq!(settled(&history), most, "{:?}", history);
     }

@@ -4,6 +4,7 @@
 
 mod any_dialect;
 mod any_parts;
+mod build_memory;
 mod columns;
 mod constraints;
 mod cut_off;

@@ -1,5 +1,6 @@
 //! The servers that everybody works with: Postgres and S3.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -108,8 +109,26 @@ pub(crate) struct Buckets {
 impl Buckets {
     /// Serves the folders of a folder as buckets.
     pub(crate) async fn serve(program: &Path, folder: &Path) -> anyhow::Result<Self> {
+        Self::serve_with(program, folder, &[]).await
+    }
+
+    /// Serves the folders of a folder as buckets, and one more: so many objects, a page of
+    /// whose listing takes so many milliseconds, all of them this file.
+    pub(crate) async fn serve_made_up(
+        program: &Path,
+        folder: &Path,
+        objects: u64,
+        page_ms: u64,
+        file: &Path,
+    ) -> anyhow::Result<Self> {
+        let (objects, page_ms) = (objects.to_string(), page_ms.to_string());
+        Self::serve_with(program, folder, &[objects.as_ref(), page_ms.as_ref(), file.as_os_str()]).await
+    }
+
+    async fn serve_with(program: &Path, folder: &Path, more: &[&OsStr]) -> anyhow::Result<Self> {
         let mut server = Command::new(program)
             .arg(folder)
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

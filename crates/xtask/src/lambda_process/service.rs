@@ -5,14 +5,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::CONTENT_TYPE;
+use hyper::server::conn::http1::Builder;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 /// As long as a Lambda may run at most.
 const TIME: Duration = Duration::from_mins(15);
+/// What the function is called.
+const FUNCTION: &str = "arn:aws:lambda:us-east-1:0:function:measured";
+
+type Answer = Response<Full<Bytes>>;
 
 /// What a program says to the Lambda service.
 #[derive(Debug)]
@@ -50,9 +60,15 @@ impl Service {
         connections.spawn(async move {
             let mut each = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
+                stream.set_nodelay(true).unwrap_or_default();
                 let shared = Arc::clone(&shared);
+                let answers = service_fn(move |request| {
+                    let shared = Arc::clone(&shared);
+                    async move { shared.answer(request).await }
+                });
+                let connection = Builder::new().serve_connection(TokioIo::new(stream), answers);
                 // A program that ends breaks its connections off.
-                each.spawn(async move { shared.serve(stream).await.unwrap_or_default() });
+                each.spawn(async move { connection.await.unwrap_or_default() });
             }
         });
         Ok(Self { address, events, said, _connections: connections })
@@ -72,61 +88,30 @@ impl Service {
 }
 
 impl Shared {
-    async fn serve(&self, stream: TcpStream) -> anyhow::Result<()> {
-        stream.set_nodelay(true)?;
-        let mut stream = BufReader::new(stream);
-        let mut line = String::new();
-        while stream.read_line(&mut line).await? > 0 {
-            let request = std::mem::take(&mut line);
-            let (mut length, mut target) = (0, String::new());
-            while stream.read_line(&mut line).await? > 2 {
-                let header = std::mem::take(&mut line);
-                match header.trim().split_once(": ") {
-                    Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
-                        length = value.parse()?;
-                    }
-                    Some((name, value)) if name.eq_ignore_ascii_case("x-amz-target") => {
-                        value.clone_into(&mut target);
-                    }
-                    _ => {}
-                }
-            }
-            line.clear();
-            let mut body = vec![0; length];
-            stream.read_exact(&mut body).await?;
-            let answer = self.answer(&request, &target, body).await?;
-            stream.get_mut().write_all(answer.as_bytes()).await?;
-        }
-        Ok(())
-    }
-
-    async fn answer(&self, request: &str, target: &str, body: Vec<u8>) -> anyhow::Result<String> {
-        let path = request.split(' ').nth(1).unwrap_or_default();
+    async fn answer(&self, request: Request<Incoming>) -> anyhow::Result<Answer> {
+        let path = request.uri().path().to_owned();
+        let is_parameter =
+            request.headers().get("x-amz-target").is_some_and(|target| target == "AmazonSSM.GetParameter");
+        let body = request.into_body().collect().await?.to_bytes();
+        let answer = Response::builder().header(CONTENT_TYPE, "application/json");
         if path.ends_with("/invocation/next") {
             self.said.send((Instant::now(), Said::Asks))?;
             let event = self.events.lock().await.recv().await.context("there are no more events")?;
             let until = (SystemTime::now() + TIME).duration_since(UNIX_EPOCH)?.as_millis();
-            let headers = format!(
-                "Lambda-Runtime-Aws-Request-Id: 1\r\nLambda-Runtime-Deadline-Ms: {until}\r\n\
-                 Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:0:function:measured\r\n"
-            );
-            return Ok(http("200 OK", &headers, &event));
+            let answer = answer
+                .header("Lambda-Runtime-Aws-Request-Id", "1")
+                .header("Lambda-Runtime-Deadline-Ms", until.to_string())
+                .header("Lambda-Runtime-Invoked-Function-Arn", FUNCTION);
+            return Ok(answer.body(event.into())?);
         }
         if path.starts_with("/2018-06-01/runtime/") {
-            self.said.send((Instant::now(), Said::Answers(String::from_utf8(body)?)))?;
-            return Ok(http("202 Accepted", "", "{}"));
+            self.said.send((Instant::now(), Said::Answers(String::from_utf8(body.into())?)))?;
+            return Ok(answer.status(StatusCode::ACCEPTED).body("{}".into())?);
         }
-        if target == "AmazonSSM.GetParameter" {
+        if is_parameter {
             let parameter = json!({"Parameter": {"Name": "/loader/measured", "Value": self.database}});
-            return Ok(http("200 OK", "", &parameter.to_string()));
+            return Ok(answer.body(parameter.to_string().into())?);
         }
-        Ok(http("501 Not Implemented", "", "{}"))
+        Ok(answer.status(StatusCode::NOT_IMPLEMENTED).body("{}".into())?)
     }
-}
-
-fn http(status: &str, headers: &str, body: &str) -> String {
-    format!(
-        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{headers}\r\n{body}",
-        body.len()
-    )
 }
