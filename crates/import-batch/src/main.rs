@@ -14,7 +14,7 @@ async fn connect(environment: &Environment) -> Result<State> {
         settings: ImportSettings {
             lease: deployment.settings.lease,
             fetch_ahead: environment.number("FETCH_AHEAD_OBJECTS", 16, 1..=256)?,
-            group_max_bytes: environment.number("GROUP_MAX_BYTES", 64 << 20, 1..=1 << 30)?,
+            group_max_bytes: environment.number("GROUP_MAX_BYTES", 16 << 20, 1..=1 << 30)?,
             max_replica_lag: Duration::from_secs(environment.number(
                 "MAX_REPLICA_LAG_SECONDS",
                 30,

@@ -200,7 +200,7 @@ impl Load {
                     let settings = ImportSettings {
                         lease: LEASE,
                         fetch_ahead: 16,
-                        group_max_bytes: 64 << 20,
+                        group_max_bytes: 16 << 20,
                         max_replica_lag: Duration::from_secs(30),
                     };
                     let deadline = Instant::now() + STEP_LIMIT;

@@ -81,7 +81,7 @@ impl World {
             client,
             batch_max_bytes: 1 << 20,
             batch_max_objects: 2,
-            group_max_bytes: 64 << 20,
+            group_max_bytes: 16 << 20,
             part_bytes: 1 << 20,
             time: Duration::from_mins(2),
         }

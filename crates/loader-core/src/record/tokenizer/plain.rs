@@ -1,8 +1,11 @@
 //! Records of CSV as most of them are: each field bare, or in quotes as a whole with
-//! nothing escaped in it.
+//! nothing escaped in it but quotes by quotes.
 //!
-//! Their fields are found without being copied. What is written otherwise is left to the
-//! rules of the dialect, which read such records to the same end, as a test shows.
+//! Their fields are found without being copied, where no quote is doubled. What is written
+//! otherwise is left to the rules of the dialect, which read such records to the same end,
+//! as a test shows.
+
+use memchr::memchr;
 
 use super::MAX_RAW_BYTES;
 use super::marks::LineEnds;
@@ -15,6 +18,8 @@ use crate::record::parsed::{End, Parsed, Written};
 pub(super) struct Plain {
     delimiter: u8,
     quote: u8,
+    /// Whether two quotes within quotes are one.
+    doubles: bool,
     /// The bytes that end a bare field, or may mean something in it.
     outside: Box<[bool; 256]>,
     /// The bytes that mean something within quotes.
@@ -49,6 +54,7 @@ impl Plain {
         Some(Self {
             delimiter,
             quote,
+            doubles: dialect.escape.is_some() && escape == quote,
             outside: table([delimiter, quote, b'\n', b'\r']),
             within: table([quote, escape, b'\n', b'\r']),
         })
@@ -60,12 +66,12 @@ impl Plain {
         let most = view.limit.min(view.window).min(MAX_RAW_BYTES);
         let bytes = view.rest.as_bytes();
         let mut at = 0;
-        let mut lines = false;
+        let mut seen = Seen::default();
         loop {
             let quoted = *bytes.get(at)? == self.quote;
             let start = if quoted { at + 1 } else { at };
             let end = if quoted {
-                self.closing_quote(bytes, start, &mut lines)?
+                self.closing_quote(bytes, start, &mut seen)?
             } else {
                 find(&self.outside, bytes, start)?
             };
@@ -85,23 +91,57 @@ impl Plain {
             if content > most {
                 return None;
             }
-            out.in_raw = true;
-            return Some(Reading::Record { content, next, fault: None, lines });
+            out.in_raw = !seen.doubled;
+            if seen.doubled {
+                self.copy(view.rest, out)?;
+            }
+            return Some(Reading::Record { content, next, fault: None, lines: seen.lines });
         }
     }
 
-    fn closing_quote(&self, bytes: &[u8], from: usize, lines: &mut bool) -> Option<usize> {
+    fn closing_quote(&self, bytes: &[u8], from: usize, seen: &mut Seen) -> Option<usize> {
         let mut at = from;
         loop {
             at = find(&self.within, bytes, at)?;
             match *bytes.get(at)? {
-                b'\n' | b'\r' => *lines = true,
-                sign if sign == self.quote => return Some(at),
+                b'\n' | b'\r' => seen.lines = true,
+                sign if sign == self.quote => {
+                    if !self.doubles || *bytes.get(at + 1)? != self.quote {
+                        return Some(at);
+                    }
+                    seen.doubled = true;
+                    at += 1;
+                }
                 _ => return None,
             }
             at += 1;
         }
     }
+
+    /// Copies fields with one quote for two.
+    fn copy(&self, raw: &str, out: &mut Parsed) -> Option<()> {
+        for end in &mut out.ends {
+            let mut rest = raw.get(end.start..end.at)?;
+            end.start = out.text.len();
+            if end.written == Written::Quoted {
+                while let Some(quote) = memchr(self.quote, rest.as_bytes()) {
+                    let (upto, behind) = rest.split_at_checked(quote + 1)?;
+                    out.text.push_str(upto);
+                    rest = behind.get(1..)?;
+                }
+            }
+            out.text.push_str(rest);
+            end.at = out.text.len();
+        }
+        Some(())
+    }
+}
+
+/// What there is within the quotes of a record.
+#[derive(Debug, Default)]
+struct Seen {
+    lines: bool,
+    doubled: bool,
 }
 
 fn find(table: &[bool; 256], bytes: &[u8], from: usize) -> Option<usize> {
@@ -124,7 +164,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_read_plainly_is_read_so_by_the_rules(
-            text in "((\"[a,é\n ]{0,4}\"|[a é]{0,3}|[a\"\\\\,\r\n]{0,3})[,\n\r;]){1,9}",
+            text in "((\"([a,é\n ]|\"\"){0,4}\"|[a é]{0,3}|[a\"\\\\,\r\n]{0,3})[,\n\r;]){1,9}",
             quoting in prop::sample::select(vec![Quoting::Anywhere, Quoting::Whole, Quoting::Loose]),
             escape in prop::sample::select(vec![Some('"'), Some('\\'), None]),
             limit in prop::sample::select(vec![3_usize, 1_000]),
