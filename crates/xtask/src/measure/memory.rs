@@ -41,7 +41,9 @@ enum Data {
     Sample,
     /// One file of all sorts of columns, of the size that was asked for.
     One,
-    /// The same, packed.
+    /// One file of numbers, of that size.
+    Numbers,
+    /// The file of all sorts, packed.
     Gzip,
     /// Records of so many bytes.
     Records(usize),
@@ -54,6 +56,7 @@ impl Data {
         match self {
             Self::Sample => "sample".to_owned(),
             Self::One => "one".to_owned(),
+            Self::Numbers => "numbers".to_owned(),
             Self::Gzip => "gzip".to_owned(),
             Self::Records(bytes) => format!("records-{bytes}"),
             Self::Bad => "bad".to_owned(),
@@ -71,6 +74,7 @@ impl Data {
                 }
             }
             Self::One => Made::Mixed.write(folder, bytes, 1)?,
+            Self::Numbers => Made::Narrow.write(folder, bytes, 1)?,
             Self::Gzip => {
                 Made::Mixed.write(folder, bytes, 1)?;
                 let packed = std::process::Command::new("gzip")
@@ -151,8 +155,8 @@ fn cases() -> Vec<Case> {
         case("one object, texts", Data::One, with(&whole, json!({"columns": columns(mixed)}))),
         case(
             "one object, as it is",
-            Data::One,
-            with(&whole, json!({"columns": columns(mixed), "dialect": {"encoding": "EUC_JP"}})),
+            Data::Numbers,
+            with(&whole, json!({"columns": columns("id,a,b,c,d"), "dialect": {"encoding": "EUC_JP"}})),
         ),
         case("one object, gzip", Data::Gzip, json!({})),
         case("every tenth row rejected", Data::Bad, bad),

@@ -56,6 +56,9 @@ pub(crate) const PART_SHIFT: u32 = 40;
 
 /// Records that are not judged for the limits' sake alone: each time costs a COPY.
 const FEW_RECORDS: u64 = 1_024;
+/// Records that wait at most where the others are trusted. All of them may be refused, and
+/// rejects take more memory than rows.
+const MANY_RECORDS: u64 = 4_096;
 
 /// What goes row by row in one transaction.
 pub(super) struct Lane<'a> {
@@ -202,14 +205,14 @@ impl<'a> Lane<'a> {
             self.spares.keep(piece.let_go());
         }
         self.chunk.push(number, piece, refused_records);
-        if self.chunk.is_full() || self.may_be_over() { self.flush().await } else { Ok(()) }
+        if self.chunk.is_full() || self.has_waited() { self.flush().await } else { Ok(()) }
     }
 
-    /// Whether so many rows wait that were not certain that the object may be over its limit.
-    fn may_be_over(&self) -> bool {
+    /// Whether enough rows wait that were not certain: the object may be over its limit.
+    fn has_waited(&self) -> bool {
         self.accounts.last().is_some_and(|account| {
             let left = account.left(&self.limits());
-            self.trusts(&account.mapping) && self.chunk.records() > left.max(FEW_RECORDS)
+            self.trusts(&account.mapping) && self.chunk.records() > left.clamp(FEW_RECORDS, MANY_RECORDS)
         })
     }
 

@@ -117,10 +117,17 @@ impl Piece {
         self.trusted + self.rows.len() + self.refused.len()
     }
 
-    /// Takes the memory of rows that have been sent and are not asked for again.
+    /// Lets go of rows that have been sent and are not asked for again. The others keep no more
+    /// memory than they need: they may wait for long.
     pub(super) fn let_go(&mut self) -> Used {
-        let text = if self.rows.is_empty() { std::mem::take(&mut self.text) } else { Bytes::new() };
-        Used { text, binary: std::mem::take(&mut self.binary), ..Used::default() }
+        let text = if self.rows.is_empty() { Bytes::new() } else { Bytes::copy_from_slice(&self.text) };
+        let (raw, rows) = (self.raw.clone(), self.rows.clone());
+        Used {
+            text: std::mem::replace(&mut self.text, text),
+            binary: std::mem::take(&mut self.binary),
+            raw: std::mem::replace(&mut self.raw, raw),
+            rows: std::mem::replace(&mut self.rows, rows),
+        }
     }
 
     /// Returns how much memory it takes, about.
