@@ -73,7 +73,9 @@ pub struct Asked {
 }
 
 /// Asks whether this session may load, as the first statement of its transaction, and
-/// takes a slot until that ends. It sets the transaction's time limit on the way.
+/// takes a slot until that ends. It sets the transaction's time limit on the way, and lets
+/// its commit not wait for the disk: a crash may take back the last ones, rows and ledger
+/// together, and the gate finds out (`docs/adr/0029-commits-do-not-wait.md`).
 ///
 /// # Errors
 /// Those of the database.
@@ -90,6 +92,7 @@ pub async fn ask(
     // function is volatile, and a function's rows are filtered as they come.
     let statement = format!(
         "select set_config('statement_timeout', $3, true),
+                set_config('synchronous_commit', 'off', true),
                 pace.allowed,
                 (select count(*)::int from pg_locks where {held}),
                 (select slot from generate_series(0, pace.allowed - 1) as slot
@@ -103,12 +106,12 @@ pub async fn ask(
         .await
         .map_err(|error| failure("asking whether to load", &error))?;
     let number = |number: i32| u32::try_from(number).unwrap_or_default();
-    let allowed = row.get::<_, Option<i32>>(1).map(number);
+    let allowed = row.get::<_, Option<i32>>(2).map(number);
     Ok(Asked {
         allowed,
-        may: allowed.is_none() || row.get::<_, Option<i32>>(3).is_some(),
-        others: number(row.get(2)),
-        is_aurora: row.get(4),
+        may: allowed.is_none() || row.get::<_, Option<i32>>(4).is_some(),
+        others: number(row.get(3)),
+        is_aurora: row.get(5),
     })
 }
 

@@ -92,7 +92,6 @@ impl Check<'_> {
                 marked: false,
                 last_mapping: LastMapping::default(),
             }),
-            fetch_ahead: 1,
             part: None,
             until: self.until,
             turns: Turns::default(),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 use tokio_postgres::{Client, Transaction};
 
+use super::ahead::Ahead;
 use super::aws_s3;
 use super::copy::Copy;
 use super::open::{InDatabase, Opened, Opener, Streamed, named};
@@ -35,8 +35,6 @@ pub(super) struct Assignment {
     /// The part of the only object that is loaded.
     pub(super) part: Option<Part>,
     pub(super) opener: Arc<Opener>,
-    /// How many objects are opened ahead of the one that is being copied.
-    pub(super) fetch_ahead: usize,
     /// When the database is to give up a statement that still runs.
     pub(super) until: Instant,
     pub(super) turns: Turns,
@@ -210,15 +208,25 @@ pub(super) fn lost(refusal: &Refusal) -> Error {
     Error::new(ErrorName::Internal, format!("a row that was refused is lost: {}", refusal.reason))
 }
 
-/// Loads a group.
+/// How long a session may wait for its turn with objects that are open.
+const OPEN_WAIT: Duration = Duration::from_secs(5);
+
+/// Loads a group. The objects that come `then` are opened as soon as there is room.
 pub(super) async fn load(
     client: &mut Client,
     work: &Assignment,
+    ahead: &mut Ahead,
     objects: &[&ObjectVersion],
+    then: &[&ObjectVersion],
 ) -> Result<GroupOutcome, GroupError> {
     let doing = "loading objects";
+    ahead.expect(objects, then);
     let transaction = client.transaction().await.map_err(|error| failure(doing, &error))?;
+    let asked = Instant::now();
     turn::take(&transaction, work).await?;
+    if asked.elapsed() > OPEN_WAIT {
+        ahead.forget();
+    }
     lease::check(&transaction, &work.run_id, work.attempt).await?;
     let claimed = ledger::claim(&transaction, &work.run_id, work.attempt, work.batch, objects).await?;
     let mine: Vec<&ObjectVersion> = claimed.mine.iter().filter_map(|at| objects.get(*at).copied()).collect();
@@ -232,7 +240,8 @@ pub(super) async fn load(
         failed: Vec::new(),
     };
     // On the heap: futures within futures get too deep for the compiler otherwise.
-    Box::pin(load.all(&mine)).await?;
+    ahead.expect(&mine, then);
+    Box::pin(load.all(ahead)).await?;
     let (loaded, failed) = (load.loaded, load.failed);
 
     let failed_keys: Vec<&str> = failed.iter().map(|failed: &Failed| failed.object.key.as_str()).collect();
@@ -267,23 +276,8 @@ struct Load<'a> {
 }
 
 impl Load<'_> {
-    async fn all(&mut self, objects: &[&ObjectVersion]) -> Result<(), GroupError> {
-        let tasks: Vec<_> =
-            objects.iter().map(|&object| (object.clone(), Arc::clone(&self.work.opener))).collect();
-        let mut opened = stream::iter(tasks)
-            .map(|(object, opener)| async move {
-                // A task of its own, so that it reads on while another is copied.
-                let task = tokio::spawn(async move {
-                    let opened = opener.open(&object).await;
-                    (object, opened)
-                });
-                task.await.map_err(|error| {
-                    Error::new(ErrorName::Internal, format!("reading ahead failed: {error}"))
-                })
-            })
-            .buffered(self.work.fetch_ahead.max(1));
-        while let Some(next) = opened.next().await {
-            let (object, opened) = next?;
+    async fn all(&mut self, ahead: &mut Ahead) -> Result<(), GroupError> {
+        while let Some((object, opened)) = ahead.next().await? {
             match opened {
                 Ok(Opened::Stream(streamed)) => self.stream(&object, *streamed).await?,
                 Ok(Opened::Rows(rows)) => self.rows(&object, *rows).await?,

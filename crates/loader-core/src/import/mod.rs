@@ -1,5 +1,6 @@
 //! Loads the objects of a batch into the staging table, each exactly once.
 
+mod ahead;
 mod aws_s3;
 pub(crate) mod check;
 mod copy;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_postgres::Client;
 
+use self::ahead::Ahead;
 pub use self::aws_s3::is_installed;
 use self::group::{Assignment, Failed, GroupError, GroupOutcome, Spoiled, Trust, lost};
 use self::last_mapping::LastMapping;
@@ -116,7 +118,6 @@ pub async fn import(
             marked: staging::is_marked(client, staging).await?,
             last_mapping: LastMapping::default(),
         }),
-        fetch_ahead: settings.fetch_ahead,
         part: event.batch.part,
         until: deadline.checked_sub(MARGIN).unwrap_or(deadline),
         turns: Turns::default(),
@@ -124,14 +125,21 @@ pub async fn import(
         trust: Trust::default(),
     };
     let time = work.time_left();
+    let mut ahead = Ahead::new(Arc::clone(&work.opener), settings.fetch_ahead);
     let mut outcome = BatchOutcome { batch: event.batch.batch, ..BatchOutcome::default() };
-    for (number, objects) in groups(&event.batch.objects, settings.group_max_bytes).iter().enumerate() {
+    let all: Vec<&ObjectVersion> = event.batch.objects.iter().collect();
+    let mut begun_before = 0;
+    for (number, objects) in groups(&all, settings.group_max_bytes).into_iter().enumerate() {
+        begun_before += objects.len();
+        let then = all.get(begun_before..).unwrap_or_default();
         lease::renew(client, &current.table, &event.run_id, settings.lease).await?;
         check_run_limit(client, &event.run_id, definition).await?;
         // The database ends a statement by itself when the time is up; a source that
         // stalls is given up a little later.
         let (begun, waited_before) = (Instant::now(), work.turns.waited());
-        match tokio::time::timeout_at(work.until + MARGIN / 2, load(client, &work, objects)).await {
+        match tokio::time::timeout_at(work.until + MARGIN / 2, load(client, &work, &mut ahead, objects, then))
+            .await
+        {
             Ok(Ok(group)) => {
                 outcome.count(&group);
                 if group.loaded + group.rows > 0 {
@@ -174,29 +182,36 @@ fn bytes(work: &Assignment, objects: &[&ObjectVersion]) -> u64 {
     work.part.map_or_else(|| objects.iter().map(|object| object.size).sum(), |part| part.to - part.from)
 }
 
-/// Puts objects together whose bytes fit one transaction.
-fn groups(objects: &[ObjectVersion], max_bytes: u64) -> Vec<Vec<&ObjectVersion>> {
-    let mut groups: Vec<Vec<&ObjectVersion>> = Vec::new();
-    let mut bytes = 0_u64;
-    for object in objects {
-        match groups.last_mut() {
-            Some(group) if bytes.saturating_add(object.size) <= max_bytes => {
-                bytes += object.size;
-                group.push(object);
-            }
-            _ => {
-                bytes = object.size;
-                groups.push(vec![object]);
-            }
-        }
+/// Puts objects together that follow each other, and whose bytes fit one transaction.
+fn groups<'a>(objects: &'a [&'a ObjectVersion], max_bytes: u64) -> Vec<&'a [&'a ObjectVersion]> {
+    let mut groups = Vec::new();
+    let mut rest = objects;
+    while let Some((first, others)) = rest.split_first() {
+        let mut bytes = first.size;
+        let fit = others
+            .iter()
+            .take_while(|object| {
+                bytes = bytes.saturating_add(object.size);
+                bytes <= max_bytes
+            })
+            .count();
+        let (group, next) = rest.split_at(1 + fit);
+        groups.push(group);
+        rest = next;
     }
     groups
 }
 
 /// Loads a group, or a part.
-async fn load(client: &mut Client, work: &Assignment, objects: &[&ObjectVersion]) -> Result<GroupOutcome> {
+async fn load(
+    client: &mut Client,
+    work: &Assignment,
+    ahead: &mut Ahead,
+    objects: &[&ObjectVersion],
+    then: &[&ObjectVersion],
+) -> Result<GroupOutcome> {
     match (work.part, objects) {
-        (None, _) => load_group(client, work, objects).await,
+        (None, _) => load_group(client, work, ahead, objects, then).await,
         (Some(part), [object]) => Box::pin(part::load(client, work, object, &part)).await,
         (Some(_), _) => {
             Err(Error::new(ErrorName::InvalidEvent, "a part is of one object, which is all of its batch"))
@@ -213,12 +228,14 @@ const LEFT_OUT: usize = 3;
 async fn load_group(
     client: &mut Client,
     work: &Assignment,
+    ahead: &mut Ahead,
     objects: &[&ObjectVersion],
+    then: &[&ObjectVersion],
 ) -> Result<GroupOutcome> {
     let mut all = GroupOutcome::default();
     let mut groups = vec![objects.to_vec()];
     while let Some(mut group) = groups.pop() {
-        let spoiled = match group::load(client, work, &group).await {
+        let spoiled = match group::load(client, work, ahead, &group, then).await {
             Ok(outcome) => {
                 outcome.failed.iter().for_each(|failed| warn(work, failed));
                 all.add(outcome);

@@ -2,6 +2,7 @@
 //! off at every statement.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod ahead;
 mod any_dialect;
 mod any_parts;
 mod build_memory;
@@ -16,6 +17,7 @@ mod gates;
 mod groups;
 mod lanes;
 mod late_and_twice;
+mod ledger;
 mod merge;
 mod merged_references;
 mod merged_rows;

@@ -163,6 +163,14 @@ impl World {
         self.work.lines(&plan.plan.key).iter().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// Returns all objects of a plan as one batch.
+    pub(crate) fn batch_of_all(&self, plan: &Plan) -> Batch {
+        let mut batches = self.batches(plan).into_iter();
+        let mut all = batches.next().unwrap();
+        all.objects.extend(batches.flat_map(|batch| batch.objects));
+        all
+    }
+
     pub(crate) async fn import_on(
         &self,
         client: &mut Client,

@@ -214,6 +214,16 @@ impl Origin {
         begin_row(i16::try_from(width).ok()?, out);
         for column in &self.mapping.columns {
             let form = column.binary?;
+            if let From::Field(field) = column.from
+                && column.conversion.is_plain()
+            {
+                let is_written = match record.plain(field, column.conversion.is_forced()) {
+                    Some(value) => form.write(value, out),
+                    None => write_null(out),
+                };
+                is_written.then_some(())?;
+                continue;
+            }
             let is_written = match self.value(column, record, scratch) {
                 Converted::Null => write_null(out),
                 Converted::Value(value) => form.write(value, out),
