@@ -20,6 +20,7 @@ mod marks;
 mod overlong;
 mod plain;
 mod reading;
+mod scan;
 mod text;
 
 use self::buffer::Buffer;

@@ -10,6 +10,7 @@ use memchr::memchr;
 use super::MAX_RAW_BYTES;
 use super::marks::LineEnds;
 use super::reading::{Reading, View};
+use super::scan::{Scan, Signs};
 use crate::definition::dialect::{Dialect, Format, Trim};
 use crate::record::parsed::{End, Parsed, Written};
 
@@ -20,10 +21,7 @@ pub(super) struct Plain {
     quote: u8,
     /// Whether two quotes within quotes are one.
     doubles: bool,
-    /// The bytes that end a bare field, or may mean something in it.
-    outside: Box<[bool; 256]>,
-    /// The bytes that mean something within quotes.
-    within: Box<[bool; 256]>,
+    signs: Signs,
 }
 
 impl Plain {
@@ -42,21 +40,11 @@ impl Plain {
         if [delimiter, quote, escape].iter().any(|sign| matches!(sign, b'\n' | b'\r')) || delimiter == quote {
             return None;
         }
-        let table = |signs: [u8; 4]| {
-            let mut table = Box::new([false; 256]);
-            for sign in signs {
-                if let Some(entry) = table.get_mut(usize::from(sign)) {
-                    *entry = true;
-                }
-            }
-            table
-        };
         Some(Self {
             delimiter,
             quote,
             doubles: dialect.escape.is_some() && escape == quote,
-            outside: table([delimiter, quote, b'\n', b'\r']),
-            within: table([quote, escape, b'\n', b'\r']),
+            signs: Signs::new(delimiter, quote, escape),
         })
     }
 
@@ -65,15 +53,16 @@ impl Plain {
     pub(super) fn read(&self, view: &View<'_>, out: &mut Parsed) -> Option<Reading> {
         let most = view.limit.min(view.window).min(MAX_RAW_BYTES);
         let bytes = view.rest.as_bytes();
+        let mut scan = Scan::new(&self.signs, bytes);
         let mut at = 0;
         let mut seen = Seen::default();
         loop {
             let quoted = *bytes.get(at)? == self.quote;
             let start = if quoted { at + 1 } else { at };
             let end = if quoted {
-                self.closing_quote(bytes, start, &mut seen)?
+                self.closing_quote(&mut scan, bytes, start, &mut seen)?
             } else {
-                find(&self.outside, bytes, start)?
+                scan.outside(start)?
             };
             out.ends.push(End {
                 start,
@@ -99,10 +88,16 @@ impl Plain {
         }
     }
 
-    fn closing_quote(&self, bytes: &[u8], from: usize, seen: &mut Seen) -> Option<usize> {
+    fn closing_quote(
+        &self,
+        scan: &mut Scan<'_>,
+        bytes: &[u8],
+        from: usize,
+        seen: &mut Seen,
+    ) -> Option<usize> {
         let mut at = from;
         loop {
-            at = find(&self.within, bytes, at)?;
+            at = scan.within(at)?;
             match *bytes.get(at)? {
                 b'\n' | b'\r' => seen.lines = true,
                 sign if sign == self.quote => {
@@ -142,11 +137,6 @@ impl Plain {
 struct Seen {
     lines: bool,
     doubled: bool,
-}
-
-fn find(table: &[bool; 256], bytes: &[u8], from: usize) -> Option<usize> {
-    let is_there = |byte: &u8| table.get(usize::from(*byte)).copied().unwrap_or_default();
-    bytes.get(from..)?.iter().position(is_there).map(|found| from + found)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! those of their `…_recv` functions (`src/backend/utils/adt`). Modifiers such as the
 //! scale of a numeric are applied there, as to texts.
 
+mod digits;
 mod moment;
 mod network;
 mod number;
@@ -170,9 +171,20 @@ pub fn write_bytes(value: &[u8], out: &mut Vec<u8>) -> bool {
 
 /// Appends a value of a fixed length, and its length before it. Returns true, as what
 /// writes a value does.
+#[inline]
 fn write_fixed<const BYTES: usize>(value: [u8; BYTES], out: &mut Vec<u8>) -> bool {
-    out.extend_from_slice(&i32::try_from(BYTES).unwrap_or_default().to_be_bytes());
-    out.extend_from_slice(&value);
+    const ALL: usize = 12;
+    const { assert!(BYTES + 4 <= ALL, "no longer values are of a fixed length") };
+    let mut cell = [0; ALL];
+    let (length, rest) = cell.split_at_mut(4);
+    length.copy_from_slice(&u32::try_from(BYTES).unwrap_or_default().to_be_bytes());
+    if let Some(place) = rest.first_chunk_mut() {
+        *place = value;
+    }
+    // All of it, as so many bytes are written in one step.
+    let end = out.len() + 4 + BYTES;
+    out.extend_from_slice(&cell);
+    out.truncate(end);
     true
 }
 

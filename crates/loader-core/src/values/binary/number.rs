@@ -1,5 +1,6 @@
 //! Numbers.
 
+use super::digits::{Short, signed, trimmed};
 use super::{with_length, write_fixed};
 
 /// The longest numeric that is written; longer ones are rare.
@@ -30,13 +31,13 @@ pub(super) fn write_bigint(text: &str, out: &mut Vec<u8>) -> bool {
     integer(text).is_some_and(|number| write_fixed(number.to_be_bytes(), out))
 }
 
-/// Blanks around a number are nothing to Postgres.
-fn trimmed(text: &str) -> &[u8] {
-    text.as_bytes().trim_ascii()
-}
-
 fn integer(text: &str) -> Option<i64> {
-    let bytes = trimmed(text);
+    if let Some(Short { negative, digits, decimals }) = Short::of(text.as_bytes()) {
+        // There is room for its digits with either sign.
+        let number = digits.cast_signed();
+        return decimals.is_none().then_some(if negative { -number } else { number });
+    }
+    let bytes = trimmed(text.as_bytes());
     let (negative, digits) = signed(bytes);
     if digits.is_empty() {
         return None;
@@ -51,49 +52,6 @@ fn integer(text: &str) -> Option<i64> {
         number = number.checked_mul(10)?.checked_sub(i64::from(digit))?;
     }
     if negative { Some(number) } else { number.checked_neg() }
-}
-
-fn signed(bytes: &[u8]) -> (bool, &[u8]) {
-    match bytes {
-        [b'-', rest @ ..] => (true, rest),
-        [b'+', rest @ ..] => (false, rest),
-        _ => (false, bytes),
-    }
-}
-
-/// A number of so few digits that they are one, with room for three more. Most are.
-struct Short {
-    negative: bool,
-    digits: u64,
-    /// How many of the digits stand after the point.
-    decimals: usize,
-}
-
-impl Short {
-    const MAX_BYTES: usize = 16;
-
-    #[inline]
-    fn of(bytes: &[u8]) -> Option<Self> {
-        let (negative, unsigned) = signed(bytes);
-        if unsigned.len() > Self::MAX_BYTES {
-            return None;
-        }
-        let mut digits = 0_u64;
-        let mut point = None;
-        for (at, byte) in unsigned.iter().enumerate() {
-            let digit = byte.wrapping_sub(b'0');
-            if digit <= 9 {
-                digits = digits * 10 + u64::from(digit);
-            } else if *byte == b'.' && point.is_none() {
-                point = Some(at);
-            } else {
-                return None;
-            }
-        }
-        let decimals = point.map_or(0, |at| unsigned.len() - at - 1);
-        // A point alone is no number.
-        (unsigned.len() > usize::from(point.is_some())).then_some(Self { negative, digits, decimals })
-    }
 }
 
 /// Tells whether a number is zero; none if it is no number to Postgres, which reads less than
@@ -118,10 +76,10 @@ fn is_zero(bytes: &[u8]) -> Option<bool> {
 }
 
 pub(super) fn write_double(text: &str, out: &mut Vec<u8>) -> bool {
-    let bytes = trimmed(text);
+    let bytes = text.as_bytes();
     if let Some(Short { negative, digits, decimals }) = Short::of(bytes)
         && digits <= EXACT
-        && let Some(power) = POWERS.get(decimals)
+        && let Some(power) = POWERS.get(usize::from(decimals.unwrap_or_default()))
     {
         // Both are exact, so their quotient is the nearest double there is (Clinger, "How
         // to read floating point numbers accurately", 1990).
@@ -129,6 +87,7 @@ pub(super) fn write_double(text: &str, out: &mut Vec<u8>) -> bool {
         let number = digits as f64 / power;
         return write_fixed((if negative { -number } else { number }).to_be_bytes(), out);
     }
+    let bytes = trimmed(bytes);
     let Some(is_zero) = is_zero(bytes) else { return false };
     match parsed::<f64>(bytes) {
         // Postgres refuses what is not zero and too near to it, or too far.
@@ -138,7 +97,7 @@ pub(super) fn write_double(text: &str, out: &mut Vec<u8>) -> bool {
 }
 
 pub(super) fn write_real(text: &str, out: &mut Vec<u8>) -> bool {
-    let bytes = trimmed(text);
+    let bytes = trimmed(text.as_bytes());
     let Some(is_zero) = is_zero(bytes) else { return false };
     match parsed::<f32>(bytes) {
         Some(number) if number.is_normal() || is_zero => write_fixed(number.to_be_bytes(), out),
@@ -153,16 +112,17 @@ fn parsed<T: std::str::FromStr>(bytes: &[u8]) -> Option<T> {
 /// Digits are written four by four, without zeros at either end, after the number of
 /// groups, the weight of the first, the sign, and the decimals (`numeric_recv`).
 pub(super) fn write_numeric(text: &str, out: &mut Vec<u8>) -> bool {
-    let bytes = trimmed(text);
-    if write_short_numeric(bytes, out) {
+    if write_short_numeric(text.as_bytes(), out) {
         return true;
     }
+    let bytes = trimmed(text.as_bytes());
     bytes.len() <= MAX_NUMERIC_BYTES && with_length(out, |out| write_long_numeric(bytes, out))
 }
 
 /// Writes a numeric of so few digits that they are one number. Most are.
 fn write_short_numeric(bytes: &[u8], out: &mut Vec<u8>) -> bool {
     let Some(Short { negative, digits, decimals }) = Short::of(bytes) else { return false };
+    let decimals = usize::from(decimals.unwrap_or_default());
     // Groups begin at the point.
     let (missing, tenfold) = match decimals % 4 {
         0 => (0, 1),
