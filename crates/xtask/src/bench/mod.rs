@@ -202,12 +202,12 @@ async fn measure_dataset(
     let typed = runner.columns(dataset).await?;
     let mut sections = Vec::new();
     for lane in Lane::ALL {
-        let mut columns = typed.clone();
-        if lane == Lane::Text {
-            for column in &mut columns {
-                "text".clone_into(&mut column.sql_type);
-            }
-        }
+        let columns = match lane.columns(&typed) {
+            Some(columns) => columns,
+            None if lane == Lane::Typed => typed.clone(),
+            // It would be the same once more.
+            None => continue,
+        };
         let choice = Choice { quick: asked.quick, peers: !asked.quick && !asked.no_peers, full: asked.full };
         let mut section = Section::new(dataset, lane);
         section.found = ways(lane, dataset.files.len(), choice)

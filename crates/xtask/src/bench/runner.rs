@@ -67,7 +67,7 @@ impl Runner<'_> {
     /// Loads a data set as ours does by itself, and returns the columns of the table.
     pub(crate) async fn columns(&self, dataset: &Dataset) -> anyhow::Result<Vec<Column>> {
         drop(self.database.renew().await?);
-        let load = self.loader("run", dataset, Lane::Typed, "stream", false, &[]);
+        let load = self.loader("run", dataset, None, "stream", false);
         child::measure(self.workspace, &self.folder, &load, self.limit)
             .await
             .context("ours does not load it")?;
@@ -149,16 +149,31 @@ impl Runner<'_> {
             }
             return Ok(Ready { program, table: TARGET.to_owned() });
         }
+        // The types that are inferred are not told.
+        let told = (lane != Lane::Typed).then_some(columns);
         match way {
-            Way::Ours { one } => self.prepare_ours(dataset, lane, "stream", one).await,
+            Way::Least => {
+                create_table(&client, columns).await?;
+                let (path, options) = (self.database.own_file().await?, copy_options(columns));
+                let one = quote_literal(&dataset.one.display().to_string());
+                let own = format!("{} with (format {})", quote_literal(&path), lane.format());
+                client
+                    .batch_execute(&format!(
+                        "copy {TARGET} from {one} with ({options}); copy {TARGET} to {own}; drop table {TARGET}"
+                    ))
+                    .await?;
+                create_table(&client, columns).await?;
+                self.statements(&format!("copy {TARGET} from {own}\n"))
+            }
+            Way::Ours { one } => self.prepare_ours(dataset, told, "stream", one).await,
             Way::AwsS3 => {
                 // The server starts it.
                 system_package::ensure_program("curl", "curl").await?;
                 aws_s3_stand_in::install(&self.database.url(), &self.buckets.endpoint).await?;
-                self.prepare_ours(dataset, lane, "aws_s3", false).await
+                self.prepare_ours(dataset, told, "aws_s3", false).await
             }
             Way::OursWhole => Ok(Ready {
-                program: self.loader("run", dataset, lane, "stream", false, &[]),
+                program: self.loader("run", dataset, told, "stream", false),
                 table: format!("public.{}", dataset.name),
             }),
             _ => {
@@ -175,51 +190,60 @@ impl Runner<'_> {
                         format!("{backslash}copy {TARGET} from {file} with ({options})\n")
                     })
                     .collect();
+                if !psql {
+                    return self.statements(&statements.concat());
+                }
                 let file = self.folder.join("statements.sql");
                 fs::write(&file, statements.concat())?;
                 let (file, url) = (file.display().to_string(), self.database.url());
-                let program = if psql {
-                    let psql = self.database.program("psql").context("psql is missing")?;
-                    Program::new(psql, &["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", &file, "-d", &url])
-                } else {
-                    Program::new(&self.loader, &["sql", "--database", &url, "--file", &file])
-                };
+                let psql = self.database.program("psql").context("psql is missing")?;
+                let program =
+                    Program::new(psql, &["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", &file, "-d", &url]);
                 Ok(Ready { program, table: TARGET.to_owned() })
             }
         }
     }
 
+    /// Makes a program that runs statements, one a line, and has nothing else to do.
+    fn statements(&self, statements: &str) -> anyhow::Result<Ready> {
+        let file = self.folder.join("statements.sql");
+        fs::write(&file, statements)?;
+        let (file, url) = (file.display().to_string(), self.database.url());
+        let program = Program::new(&self.loader, &["sql", "--database", &url, "--file", &file]);
+        Ok(Ready { program, table: TARGET.to_owned() })
+    }
+
     async fn prepare_ours(
         &self,
         dataset: &Dataset,
-        lane: Lane,
+        columns: Option<&[Column]>,
         engine: &str,
         one: bool,
     ) -> anyhow::Result<Ready> {
-        let prepare = self.loader("prepare", dataset, lane, engine, one, &[]);
+        let prepare = self.loader("prepare", dataset, columns, engine, one);
         let taken = child::measure(self.workspace, &self.folder, &prepare, self.limit).await?;
         let answer: Value = serde_json::from_str(taken.printed.lines().last().unwrap_or_default())?;
         let staging = answer.get("staging").and_then(Value::as_str).context("there is no staging table")?;
         Ok(Ready {
-            program: self.loader("import", dataset, lane, engine, one, &[]),
+            program: self.loader("import", dataset, columns, engine, one),
             table: format!("dataimport.{}", quote_identifier(staging)),
         })
     }
 
-    /// A step of ours.
+    /// A step of ours, which is told the columns or infers them.
     fn loader(
         &self,
         step: &str,
         dataset: &Dataset,
-        lane: Lane,
+        columns: Option<&[Column]>,
         engine: &str,
         one: bool,
-        more: &[&str],
     ) -> Program {
         let mut definition = json!({"prefix": dataset.prefix(one), "engine": engine});
-        if let (Lane::Text, Some(definition)) = (lane, definition.as_object_mut()) {
-            let columns =
-                dataset.header.iter().map(|header| json!({"name": header.to_lowercase(), "type": "text"}));
+        if let (Some(columns), Some(definition)) = (columns, definition.as_object_mut()) {
+            let columns = columns
+                .iter()
+                .map(|column| json!({"name": column.name, "type": column.sql_type, "header": column.header}));
             definition.insert("columns".to_owned(), columns.collect());
         }
         let input = json!({"table": dataset.name, "definition": definition}).to_string();
@@ -227,7 +251,6 @@ impl Runner<'_> {
         let sessions = self.sessions.to_string();
         let mut arguments = vec![step, "--database", &url, "--bucket", BUCKET, "--input", &input];
         arguments.extend(["--run", "bench", "--plan", &plan, "--sessions", &sessions]);
-        arguments.extend(more);
         Program::new(&self.loader, &arguments).with(&self.buckets.environment())
     }
 

@@ -13,7 +13,7 @@ use tokio_postgres::Client;
 use super::processor::ServerTime;
 use crate::aws;
 use crate::measure::AS_IN_PRODUCTION;
-use crate::postgres::{self, Cluster};
+use crate::postgres::{self, Cluster, quote_literal};
 
 /// The database of a measurement; each has its own.
 pub(crate) const DATABASE: &str = "bench";
@@ -58,6 +58,15 @@ impl Database {
         self.cluster.program(name).or_else(|| crate::process::find_program(name))
     }
 
+    /// Returns a file that the server may write.
+    pub(crate) async fn own_file(&self) -> anyhow::Result<String> {
+        Ok(self
+            .admin
+            .query_one("select current_setting('data_directory') || '/bench_rows'", &[])
+            .await?
+            .try_get(0)?)
+    }
+
     /// Returns the server's version.
     pub(crate) async fn version(&self) -> anyhow::Result<String> {
         Ok(self.admin.query_one("select current_setting('server_version')", &[]).await?.try_get(0)?)
@@ -73,7 +82,9 @@ impl Database {
     /// Drops the measurement's database.
     pub(crate) async fn drop(&self) -> anyhow::Result<()> {
         let drop = format!("drop database if exists {DATABASE} with (force)");
-        self.admin.batch_execute(&drop).await.context("cannot drop the database")
+        self.admin.batch_execute(&drop).await.context("cannot drop the database")?;
+        let empty = format!("copy (select where false) to {}", quote_literal(&self.own_file().await?));
+        self.admin.batch_execute(&empty).await.context("cannot empty the server's own file")
     }
 
     /// Writes all to the disk, so that nobody pays for what was before.

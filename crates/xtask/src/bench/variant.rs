@@ -3,27 +3,54 @@
 use serde::Serialize;
 
 use super::peers::{PEERS, Peer};
+use super::rows::Column;
 
 /// What the table's columns are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Lane {
-    /// Of the types that were inferred.
+    /// Of the types that were inferred: what has decimals is `numeric`.
     Typed,
+    /// The same, with `double precision` for `numeric`.
+    Doubles,
     /// All text.
     Text,
 }
 
 impl Lane {
-    /// Both, in the order of the tables.
-    pub(crate) const ALL: [Self; 2] = [Self::Typed, Self::Text];
+    /// All, in the order of the tables.
+    pub(crate) const ALL: [Self; 3] = [Self::Typed, Self::Doubles, Self::Text];
 
     /// Returns how a heading calls it.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Typed => "typed",
+            Self::Doubles => "typed, double precision",
             Self::Text => "all columns text",
         }
+    }
+
+    /// Returns the format of COPY in which ours sends rows.
+    pub(crate) fn format(self) -> &'static str {
+        match self {
+            Self::Typed | Self::Doubles => "binary",
+            Self::Text => "text",
+        }
+    }
+
+    /// Returns the columns of a table in this lane: none if they are those that were inferred.
+    pub(crate) fn columns(self, inferred: &[Column]) -> Option<Vec<Column>> {
+        let of_type =
+            |column: &Column, sql_type: &str| Column { sql_type: sql_type.to_owned(), ..column.clone() };
+        let columns: Vec<Column> = inferred
+            .iter()
+            .map(|column| match self {
+                Self::Doubles if column.sql_type == "numeric" => of_type(column, "double precision"),
+                Self::Text => of_type(column, "text"),
+                _ => column.clone(),
+            })
+            .collect();
+        (columns != inferred).then_some(columns)
     }
 }
 
@@ -32,6 +59,9 @@ impl Lane {
 pub(crate) enum Way {
     /// The server's COPY of one file that holds all rows: the limit.
     Limit,
+    /// The server's COPY of one file that it has written itself, in the format in which ours
+    /// sends rows: the least that they can cost it.
+    Least,
     /// The server's COPY of each file.
     ServerFiles,
     /// `psql \copy` of the one file, or of each.
@@ -55,6 +85,7 @@ impl Way {
     pub(crate) fn name(self) -> String {
         match self {
             Self::Limit => "server COPY, one file".to_owned(),
+            Self::Least => "server COPY, its own file".to_owned(),
             Self::ServerFiles => "server COPY, each file".to_owned(),
             Self::Psql { each: false } => "psql \\copy, one file".to_owned(),
             Self::Psql { each: true } => "psql \\copy, each file".to_owned(),
@@ -81,7 +112,7 @@ impl Way {
     /// Tells where it reads the rows from.
     pub(crate) fn reads(self) -> &'static str {
         match self {
-            Self::Limit | Self::ServerFiles => "the server's disk",
+            Self::Limit | Self::Least | Self::ServerFiles => "the server's disk",
             Self::Psql { .. } => "the client's disk",
             Self::Peer(peer) if !peer.reads_s3 => "the client's disk",
             _ => "S3",
@@ -103,7 +134,7 @@ pub(crate) struct Choice {
 /// Lists the ways to load many files, or a single one, in a lane. The limit is first.
 pub(crate) fn ways(lane: Lane, files: usize, choice: Choice) -> Vec<Way> {
     let many = files > 1;
-    let mut ways = vec![Way::Limit];
+    let mut ways = vec![Way::Limit, Way::Least];
     if many {
         ways.push(Way::ServerFiles);
     }
@@ -111,7 +142,7 @@ pub(crate) fn ways(lane: Lane, files: usize, choice: Choice) -> Vec<Way> {
     if many {
         ways.push(Way::Ours { one: true });
     }
-    if lane == Lane::Text {
+    if lane != Lane::Typed {
         return ways;
     }
     ways.push(Way::OursWhole);

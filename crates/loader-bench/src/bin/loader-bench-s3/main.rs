@@ -37,7 +37,8 @@ impl S3Access for Everybody {
     }
 }
 
-#[tokio::main]
+// One thread: it takes no more from what is measured than it has to.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let root = std::env::args_os().nth(1).context("the folder of the buckets is missing")?;
     let root = Path::new(&root).canonicalize().context("there is no such folder")?;

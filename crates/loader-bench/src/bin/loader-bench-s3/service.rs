@@ -1,24 +1,42 @@
 //! The buckets, as S3 speaks of them.
 
-use std::io::SeekFrom;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
+use futures_util::stream;
 use s3s::dto::{
     Bucket, CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CreateMultipartUploadInput,
     CreateMultipartUploadOutput, GetBucketLocationInput, GetBucketLocationOutput, GetObjectInput,
     GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput,
     ListBucketsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output,
-    PutObjectInput, PutObjectOutput, Range, StreamingBlob, UploadPartInput, UploadPartOutput,
+    PutObjectInput, PutObjectOutput, Range as ByteRange, StreamingBlob, UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
-use tokio_util::io::ReaderStream;
 
 use crate::folder::{Folder, Found, Listed, Page};
 use crate::made_up::MadeUp;
 
 /// What is read from a file at once: large, so that the server costs little.
 const CHUNK: usize = 256 << 10;
+
+/// Reads a part of a file, which the system has in its memory: a thread that waits for it
+/// would cost more than the reading.
+fn read(path: &Path, mut range: Range<u64>) -> io::Result<StreamingBlob> {
+    let file = File::open(path)?;
+    let chunks = std::iter::from_fn(move || {
+        let mut chunk =
+            vec![0; usize::try_from(range.end - range.start).map_or(CHUNK, |left| left.min(CHUNK))];
+        let read = file.read_exact_at(&mut chunk, range.start);
+        range.start = if read.is_ok() { range.start + chunk.len() as u64 } else { range.end };
+        (!chunk.is_empty()).then(|| read.map(|()| Bytes::from(chunk)))
+    });
+    Ok(StreamingBlob::wrap(stream::iter(chunks)))
+}
 
 /// All buckets.
 pub(crate) struct Buckets {
@@ -160,20 +178,16 @@ impl S3 for Buckets {
         let (range, content_range) = match &input.range {
             None => (0..found.size, None),
             Some(range) => {
-                let range = Range::check(range, found.size)?;
+                let range = ByteRange::check(range, found.size)?;
                 let written = format!("bytes {}-{}/{}", range.start, range.end - 1, found.size);
                 (range, Some(written))
             }
         };
-        let mut file = tokio::fs::File::open(&found.path).await.map_err(S3Error::internal_error)?;
-        if range.start > 0 {
-            file.seek(SeekFrom::Start(range.start)).await.map_err(S3Error::internal_error)?;
-        }
         let length = range.end - range.start;
-        let body = ReaderStream::with_capacity(file.take(length), CHUNK);
+        let body = read(&found.path, range).map_err(S3Error::internal_error)?;
         Ok(S3Response::new(GetObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
-            body: Some(StreamingBlob::wrap(body)),
+            body: Some(body),
             content_length: i64::try_from(length).ok(),
             content_range,
             e_tag: Some(found.etag),
