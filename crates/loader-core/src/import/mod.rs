@@ -230,11 +230,13 @@ async fn load_group(
     work: &Assignment,
     ahead: &mut Ahead,
     objects: &[&ObjectVersion],
-    then: &[&ObjectVersion],
+    mut then: &[&ObjectVersion],
 ) -> Result<GroupOutcome> {
     let mut all = GroupOutcome::default();
     let mut groups = vec![objects.to_vec()];
     while let Some(mut group) = groups.pop() {
+        // Only once: there may be many groups, and what is opened for the next one is let go of.
+        let then = std::mem::take(&mut then);
         let spoiled = match group::load(client, work, ahead, &group, then).await {
             Ok(outcome) => {
                 outcome.failed.iter().for_each(|failed| warn(work, failed));
