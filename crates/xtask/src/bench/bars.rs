@@ -136,21 +136,22 @@ mod tests {
     #[test]
     fn ours_is_held_against_the_limit_and_against_others_with_the_same_rows() {
         let wrong = Verdict::Wrong("1 rows, not 2".to_owned());
-        let sections = [section(vec![
+        let mut section = section(vec![
             found(Way::Limit, &[4.0], &Verdict::Same),
             found(Way::Ours { one: false }, &[2.0], &Verdict::Same),
             found(Way::Python, &[1.0], &Verdict::Same),
             found(Way::Peer(&super::super::peers::PEERS[0]), &[0.1], &wrong),
-        ])];
-        let judged = judge(&sections);
+        ]);
+        section.lane = Lane::Doubles;
+        let judged = judge(&[section]);
         let missed: Vec<&str> =
             judged.iter().filter(|judged| !judged.is_met()).map(|judged| judged.what.as_str()).collect();
         assert_eq!(
             missed,
             [
-                "all_files typed: time beside boto3 + psycopg2",
-                "all_files typed: server CPU beside boto3 + psycopg2",
-                "all_files typed: client CPU beside boto3 + psycopg2",
+                "all_files typed, double precision: time beside boto3 + psycopg2",
+                "all_files typed, double precision: server CPU beside boto3 + psycopg2",
+                "all_files typed, double precision: client CPU beside boto3 + psycopg2",
             ]
         );
         assert!(
