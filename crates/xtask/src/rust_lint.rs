@@ -48,6 +48,9 @@ pub(crate) async fn clippy(workspace: &Workspace) -> anyhow::Result<()> {
 /// Checks the licences, sources and duplicates of all dependencies.
 pub(crate) async fn dependencies(workspace: &Workspace) -> anyhow::Result<()> {
     let program = cargo_deny(workspace).await?;
+    // It looks at those of all systems, and nothing else has fetched what this one does not build.
+    let mut fetch = cargo(workspace);
+    run_visibly(fetch.args(["fetch", "--locked", "--quiet"])).await?;
     let mut deny = Command::new(program);
     deny.current_dir(workspace.root())
         .args(["--offline", "check", "--hide-inclusion-graph"])
