@@ -46,7 +46,8 @@ impl Ahead {
         self.begin();
     }
 
-    /// Lets go of what is open. S3 does not keep waiting for those that don't read.
+    /// Lets go of what is open, until it is expected again. S3 does not keep waiting for those
+    /// that don't read.
     pub(super) fn forget(&mut self) {
         self.begun.clear();
     }
@@ -59,12 +60,12 @@ impl Ahead {
     pub(super) async fn next(&mut self) -> Result<Option<(ObjectVersion, Result<Opened>)>> {
         let Some(due) = self.due.checked_sub(1) else { return Ok(None) };
         self.due = due;
-        self.begin();
-        let broken = |why: String| Error::new(ErrorName::Internal, format!("reading ahead failed{why}"));
-        let mut begun = self.begun.pop_front().ok_or_else(|| broken(String::new()))?;
+        let broken = |why: &str| Error::new(ErrorName::Internal, format!("reading ahead failed: {why}"));
+        let mut begun =
+            self.begun.pop_front().ok_or_else(|| broken("an object of the group was not opened"))?;
         // While this one is waited for.
         self.begin();
-        let opened = (&mut begun.task.0).await.map_err(|error| broken(format!(": {error}")))?;
+        let opened = (&mut begun.task.0).await.map_err(|error| broken(&error.to_string()))?;
         Ok(Some((begun.object, opened)))
     }
 

@@ -182,18 +182,6 @@ impl Parsed {
         self.ends.get(at).map(|end| (end.start..end.at, end.written))
     }
 
-    /// Returns the text of a field, or none if a plain conversion makes NULL of it: `forced`
-    /// says whether of an empty one in quotes, too.
-    #[inline]
-    pub(crate) fn plain(&self, at: usize, forced: bool) -> Option<&str> {
-        let End { start, at, written } = *self.ends.get(at)?;
-        if start == at && (written != Written::Quoted || forced) || written == Written::Absent {
-            return None;
-        }
-        let text = if self.in_raw { &self.raw } else { &self.text };
-        text.get(start..at)
-    }
-
     /// Returns all fields.
     pub fn fields(&self) -> impl Iterator<Item = Text<'_>> {
         (0..self.width()).filter_map(|at| self.field(at))

@@ -111,11 +111,6 @@ impl Conversion {
         self.is_plain
     }
 
-    /// Whether a plain conversion makes NULL of an empty text in quotes.
-    pub(crate) const fn is_forced(&self) -> bool {
-        self.forced
-    }
-
     /// Whether a plain conversion makes NULL of a text.
     #[inline]
     pub(crate) const fn makes_null(&self, written: Written, is_empty: bool) -> bool {

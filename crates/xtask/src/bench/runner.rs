@@ -193,9 +193,7 @@ impl Runner<'_> {
                 if !psql {
                     return self.statements(&statements.concat());
                 }
-                let file = self.folder.join("statements.sql");
-                fs::write(&file, statements.concat())?;
-                let (file, url) = (file.display().to_string(), self.database.url());
+                let (file, url) = (self.write(&statements.concat())?, self.database.url());
                 let psql = self.database.program("psql").context("psql is missing")?;
                 let program =
                     Program::new(psql, &["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", &file, "-d", &url]);
@@ -204,11 +202,16 @@ impl Runner<'_> {
         }
     }
 
-    /// Makes a program that runs statements, one a line, and has nothing else to do.
-    fn statements(&self, statements: &str) -> anyhow::Result<Ready> {
+    /// Writes statements into a file, and returns its path.
+    fn write(&self, statements: &str) -> anyhow::Result<String> {
         let file = self.folder.join("statements.sql");
         fs::write(&file, statements)?;
-        let (file, url) = (file.display().to_string(), self.database.url());
+        Ok(file.display().to_string())
+    }
+
+    /// Makes a program that runs statements, one a line, and has nothing else to do.
+    fn statements(&self, statements: &str) -> anyhow::Result<Ready> {
+        let (file, url) = (self.write(statements)?, self.database.url());
         let program = Program::new(&self.loader, &["sql", "--database", &url, "--file", &file]);
         Ok(Ready { program, table: TARGET.to_owned() })
     }

@@ -217,8 +217,10 @@ impl Origin {
             if let From::Field(field) = column.from
                 && column.conversion.is_plain()
             {
-                let is_written = match record.plain(field, column.conversion.is_forced()) {
-                    Some(value) => form.write(value, out),
+                let is_null =
+                    |text: &Text<'_>| column.conversion.makes_null(text.written, text.value.is_empty());
+                let is_written = match record.field(field).filter(|text| !is_null(text)) {
+                    Some(text) => form.write(text.value, out),
                     None => write_null(out),
                 };
                 is_written.then_some(())?;
