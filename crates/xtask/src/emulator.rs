@@ -39,11 +39,14 @@ impl Emulator {
     ///
     /// It does not answer yet. The caller can note it down before anything else happens,
     /// so that nothing is left running if the wait for an answer is broken off.
+    ///
+    /// The Lambdas can be given another address for S3.
     pub(crate) fn spawn(
         workspace: &Workspace,
         environment: &Path,
         stack: &Path,
         wait_scale: f64,
+        s3_endpoint: Option<&str>,
     ) -> anyhow::Result<Self> {
         // Unpacked Lambdas go to the temporary folder: ours goes when the stack goes.
         let temporary = stack.join("tmp");
@@ -66,6 +69,7 @@ impl Emulator {
             .env("STATE_DIR", temporary.join("state"))
             // The Lambdas inherit these.
             .env("AWS_ENDPOINT_URL", &endpoint)
+            .envs(s3_endpoint.map(|s3_endpoint| ("AWS_ENDPOINT_URL_S3", s3_endpoint)))
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("AWS_REGION", REGION)

@@ -13,9 +13,22 @@ use zip::{CompressionMethod, ZipWriter};
 use crate::console::say;
 use crate::workspace::Workspace;
 
-/// The setting of cargo for a release build without LTO, which takes minutes for each program
-/// and makes it smaller, not faster.
+/// The setting of cargo for a release build without LTO, which takes minutes for each program.
 pub(crate) const WITHOUT_LTO: (&str, &str) = ("CARGO_PROFILE_RELEASE_LTO", "false");
+
+/// The processor that cargo-lambda compiles for where nothing is said (its documentation,
+/// "Release optimizations"; tried with 1.9.2).
+const TARGET_CPU: &str = if cfg!(target_arch = "x86_64") { "haswell" } else { "neoverse-n1" };
+
+/// What cargo is told so that programs are built as they are deployed, or faster.
+pub(crate) fn release_settings(as_deployed: bool) -> (&'static str, String) {
+    if as_deployed {
+        ("RUSTFLAGS", format!("-C target-cpu={TARGET_CPU}"))
+    } else {
+        let (name, value) = WITHOUT_LTO;
+        (name, value.to_owned())
+    }
+}
 
 /// Builds programs in release mode for this machine, as they are deployed or without LTO, and
 /// returns where they are.
@@ -33,9 +46,7 @@ pub(crate) async fn build(
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .kill_on_drop(true);
-    if !as_deployed {
-        cargo.envs([WITHOUT_LTO]);
-    }
+    cargo.envs([release_settings(as_deployed)]);
     for binary in binaries {
         cargo.args(["--bin", binary]);
     }

@@ -56,6 +56,7 @@ pub(crate) struct Stack {
     name: String,
     folder: PathBuf,
     state: State,
+    s3_endpoint: Option<String>,
     /// Held as long as this value lives: one program at a time changes a stack.
     _lock: fs::File,
 }
@@ -82,7 +83,19 @@ impl Stack {
                 .with_context(|| format!("{}/stack.json is damaged", folder.display()))?,
             Err(_) => State::default(),
         };
-        Ok(Self { workspace: workspace.clone(), name: name.to_owned(), folder, state, _lock: lock })
+        Ok(Self {
+            workspace: workspace.clone(),
+            name: name.to_owned(),
+            folder,
+            state,
+            s3_endpoint: None,
+            _lock: lock,
+        })
+    }
+
+    /// Lets the Lambdas of a stack that is not up yet find S3 at another address.
+    pub(crate) fn find_s3_at(&mut self, endpoint: &str) {
+        self.s3_endpoint = Some(endpoint.to_owned());
     }
 
     /// Starts what does not run yet; a stack that is up is left as it is.
@@ -178,7 +191,13 @@ impl Stack {
         system_package::ensure_program("curl", "curl").await?;
         let cluster = self.up_database().await?;
         let environment = python::EMULATOR.ensure(&self.workspace).await?;
-        let emulator = Emulator::spawn(&self.workspace, &environment, &self.folder, wait_scale)?;
+        let emulator = Emulator::spawn(
+            &self.workspace,
+            &environment,
+            &self.folder,
+            wait_scale,
+            self.s3_endpoint.as_deref(),
+        )?;
         self.state.emulator = Some(emulator.clone());
         self.save()?;
         emulator.wait_until_ready(&self.folder).await?;

@@ -32,7 +32,7 @@ pub struct Mapping {
     most: usize,
     /// Whether a column that the object lacks is numbered in the order of the rows.
     is_numbered: bool,
-    /// The cells of the object's header.
+    /// The cells of the object's header, without blanks around them.
     header: Vec<String>,
 }
 
@@ -89,7 +89,8 @@ impl Mapping {
         match names {
             Some(names) => {
                 let mapping = Self::by_name(names, dialect, definition, key)?;
-                Ok(Self { header: names.to_vec(), ..mapping })
+                let header = names.iter().map(|name| name.trim().to_owned()).collect();
+                Ok(Self { header, ..mapping })
             }
             None => Self::by_place(None, dialect, definition, key),
         }
@@ -155,8 +156,7 @@ impl Mapping {
     #[must_use]
     pub fn check(&self, record: &Parsed) -> Option<Fault> {
         let width = record.width();
-        let is_header =
-            || record.fields().zip(&self.header).all(|(field, cell)| field.value.trim() == cell.trim());
+        let is_header = || record.fields().zip(&self.header).all(|(field, cell)| is_cell(field.value, cell));
         if width > 1 && width == self.header.len() && is_header() {
             return Some(Fault::RepeatedHeader);
         }
@@ -325,6 +325,12 @@ impl MappedColumn {
             expression: None,
         }
     }
+}
+
+/// Whether a value is a cell of the header, whatever blanks are around it. Most are not by
+/// their first character.
+fn is_cell(value: &str, cell: &str) -> bool {
+    value.trim_start().strip_prefix(cell).is_some_and(|behind| behind.trim_start().is_empty())
 }
 
 /// Returns the columns that fields can fill.

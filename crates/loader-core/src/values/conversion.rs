@@ -40,6 +40,25 @@ pub struct Conversion {
     is_plain: bool,
 }
 
+/// Which texts of a column are NULL where no other text means anything but itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlainNulls {
+    /// Whether the empty text is, in quotes too.
+    forced: bool,
+}
+
+impl PlainNulls {
+    /// Tells whether a text is NULL.
+    #[inline]
+    pub(crate) const fn has(self, written: Written, is_empty: bool) -> bool {
+        match written {
+            Written::Absent => true,
+            Written::Plain => is_empty,
+            Written::Quoted => self.forced && is_empty,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Default)]
 enum Rule {
     /// Postgres reads it as it is.
@@ -96,29 +115,19 @@ impl Conversion {
     /// held before.
     #[inline]
     pub fn apply<'a>(&self, text: Text<'a>, out: &'a mut String) -> Converted<'a> {
-        if !self.is_plain {
-            return self.apply_rules(text, out);
-        }
-        if self.makes_null(text.written, text.value.is_empty()) {
+        let Some(nulls) = self.plain() else { return self.apply_rules(text, out) };
+        if nulls.has(text.written, text.value.is_empty()) {
             Converted::Null
         } else {
             Converted::Value(text.value)
         }
     }
 
-    /// Whether a text is NULL if it is empty, and else stays as it is.
-    pub(crate) const fn is_plain(&self) -> bool {
-        self.is_plain
-    }
-
-    /// Whether a plain conversion makes NULL of a text.
+    /// Returns which texts are NULL, if that is the empty one at most, and all others stay as
+    /// they are.
     #[inline]
-    pub(crate) const fn makes_null(&self, written: Written, is_empty: bool) -> bool {
-        match written {
-            Written::Absent => true,
-            Written::Plain => is_empty,
-            Written::Quoted => self.forced && is_empty,
-        }
+    pub(crate) fn plain(&self) -> Option<PlainNulls> {
+        self.is_plain.then_some(PlainNulls { forced: self.forced })
     }
 
     fn apply_rules<'a>(&self, text: Text<'a>, out: &'a mut String) -> Converted<'a> {

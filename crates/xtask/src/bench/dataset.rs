@@ -28,8 +28,6 @@ const MADE_FILES: u64 = 16;
 pub(crate) struct Dataset {
     /// The name, which is the table's too.
     pub(crate) name: String,
-    /// The folder of the files.
-    pub(crate) folder: PathBuf,
     /// The files.
     pub(crate) files: Vec<PathBuf>,
     /// The file with all rows.
@@ -62,6 +60,12 @@ impl Shelf {
     /// Returns the folder whose folders are buckets.
     pub(crate) fn buckets(&self) -> &Path {
         &self.root
+    }
+
+    /// Lets a second bucket have all the objects.
+    pub(crate) fn share(&self, bucket: &str) -> anyhow::Result<()> {
+        std::os::unix::fs::symlink(self.root.join(BUCKET), self.root.join(bucket))
+            .with_context(|| format!("cannot share the objects with bucket {bucket}"))
     }
 
     /// Returns the sample's files, some times over.
@@ -123,7 +127,7 @@ impl Shelf {
         let mut reader = csv::Reader::from_reader(header.as_bytes());
         let header = reader.headers()?.iter().map(ToOwned::to_owned).collect();
         say(format!("{name}: {} files, {:.1} MB", files.len(), megabytes(bytes)));
-        Ok(Dataset { name: name.to_owned(), folder, files, one, bytes, header, is_weather })
+        Ok(Dataset { name: name.to_owned(), files, one, bytes, header, is_weather })
     }
 
     /// Removes all data sets.

@@ -6,6 +6,7 @@ mod chart;
 mod child;
 pub(crate) mod dataset;
 pub(crate) mod generated;
+mod neighbour;
 mod peers;
 mod processor;
 mod report;
@@ -32,7 +33,7 @@ use self::state_machine::StateMachine;
 use self::variant::{Choice, Lane, Way, ways};
 use crate::console::{heading, say};
 use crate::interrupt::or_interrupted;
-use crate::lambda_package::WITHOUT_LTO;
+use crate::lambda_package::release_settings;
 use crate::postgres::Major;
 use crate::process::run_visibly;
 use crate::rust_lint::cargo;
@@ -83,6 +84,10 @@ pub(crate) struct Bench {
     /// With the state machine on the emulator, too.
     #[arg(long)]
     full: bool,
+    /// Build our program as it is deployed, which takes ten minutes; the Lambdas of the
+    /// emulator stay without LTO.
+    #[arg(long)]
+    as_deployed: bool,
     /// When a program is given up, in minutes.
     #[arg(long, default_value_t = 30)]
     limit: u64,
@@ -96,7 +101,7 @@ pub(crate) struct Bench {
 
 /// Measures on servers of its own, prints the tables, and writes all down.
 pub(crate) async fn run(workspace: &Workspace, asked: &Bench) -> anyhow::Result<()> {
-    let (loader, s3) = build(workspace).await?;
+    let (loader, s3) = build(workspace, asked.as_deployed).await?;
     let mut stack = Stack::open(workspace, STACK).await?;
     stack.down().await?;
     let shelf = Shelf::new()?;
@@ -108,10 +113,11 @@ pub(crate) async fn run(workspace: &Workspace, asked: &Bench) -> anyhow::Result<
 }
 
 /// Builds our program and the S3 server in release mode.
-async fn build(workspace: &Workspace) -> anyhow::Result<(PathBuf, PathBuf)> {
+async fn build(workspace: &Workspace, as_deployed: bool) -> anyhow::Result<(PathBuf, PathBuf)> {
     say("building the loader in release mode");
     let mut build = cargo(workspace);
-    build.args(["build", "--release", "--quiet", "--package", "loader-bench"]).envs([WITHOUT_LTO]);
+    build.args(["build", "--release", "--quiet", "--package", "loader-bench"]);
+    build.envs([release_settings(as_deployed)]);
     run_visibly(&mut build).await?;
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.root().join("target"), PathBuf::from);
@@ -129,9 +135,14 @@ async fn measure(
     s3: &Path,
 ) -> anyhow::Result<()> {
     heading("Setting up");
+    let mut buckets = Buckets::serve(s3, shelf.buckets()).await?;
     // First, as it starts the server anew.
     let state_machine = if asked.full {
+        // Its Lambdas read the objects where everybody else does.
+        stack.find_s3_at(&buckets.endpoint);
         let connection = stack.up(1.0).await?;
+        buckets.others_are_at(&connection.endpoint_url).await?;
+        shelf.share(&connection.source_bucket)?;
         let emulator = stack.emulator_pid().context("the stack has no emulator")?;
         Some(StateMachine::on(connection, emulator).await)
     } else {
@@ -145,7 +156,7 @@ async fn measure(
     let runner = Runner {
         workspace,
         database,
-        buckets: Buckets::serve(s3, shelf.buckets()).await?,
+        buckets,
         loader: loader.to_path_buf(),
         folder: work,
         sessions: asked.sessions,
@@ -277,6 +288,7 @@ fn write(
         "processors": std::thread::available_parallelism().map(usize::from).unwrap_or_default(),
         "load": fs::read_to_string("/proc/loadavg").unwrap_or_default().trim(),
         "sessions": asked.sessions,
+        "as_deployed": asked.as_deployed,
         "sections": sections,
         "medians": medians,
         "bars": judged,

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio_postgres::Client;
 
@@ -112,7 +112,7 @@ impl Database {
 /// A folder as S3.
 pub(crate) struct Buckets {
     /// Ends when its standard input does.
-    _server: Child,
+    server: Child,
     /// The address for AWS SDKs.
     pub(crate) endpoint: String,
 }
@@ -148,7 +148,13 @@ impl Buckets {
         let output = server.stdout.take().context("the S3 server has no output")?;
         let port =
             BufReader::new(output).lines().next_line().await?.context("the S3 server does not start")?;
-        Ok(Self { _server: server, endpoint: format!("http://127.0.0.1:{port}") })
+        Ok(Self { server, endpoint: format!("http://127.0.0.1:{port}") })
+    }
+
+    /// Tells the server who has the buckets that it does not have.
+    pub(crate) async fn others_are_at(&mut self, endpoint: &str) -> anyhow::Result<()> {
+        let input = self.server.stdin.as_mut().context("the S3 server has no input")?;
+        Ok(input.write_all(format!("{endpoint}\n").as_bytes()).await?)
     }
 
     /// Returns what AWS SDKs read from their environment.

@@ -14,7 +14,6 @@ use crate::execution;
 use crate::lambda_memory::LambdaMemory;
 use crate::postgres;
 use crate::stack::Connection;
-use crate::upload;
 
 /// A stack that is up.
 pub(crate) struct StateMachine {
@@ -30,7 +29,7 @@ impl StateMachine {
         Self { connection, config, emulator }
     }
 
-    /// Puts the objects into the emulator's bucket, unmeasured, and loads them.
+    /// Loads the objects, which its bucket has, too.
     pub(crate) async fn measure(
         &self,
         dataset: &Dataset,
@@ -38,8 +37,6 @@ impl StateMachine {
         expected: Option<&Contents>,
     ) -> anyhow::Result<Measured> {
         let table = &dataset.name;
-        let files = upload::source_files(&dataset.folder, &format!("{table}/"))?;
-        upload::put(&aws::s3(&self.config), &self.connection.source_bucket, &files).await?;
         let client = postgres::connect(&self.connection.database_url).await?;
         // As if nothing had been loaded ever.
         client
@@ -52,7 +49,8 @@ impl StateMachine {
         let session: i32 = client.query_one("select pg_backend_pid()", &[]).await?.try_get(0)?;
         let before = ServerTime::now(session.unsigned_abs());
         let mut memory = LambdaMemory::of_emulator(self.emulator);
-        let input = json!({"table": table, "definition": {"engine": "stream"}});
+        let input =
+            json!({"table": table, "definition": {"prefix": dataset.prefix(false), "engine": "stream"}});
         let outcome =
             execution::run(&self.connection, &self.config, "bench", &input, Some(&mut memory)).await?;
         let after = ServerTime::now(session.unsigned_abs());

@@ -14,6 +14,7 @@ mod chunk;
 mod ending;
 mod judge;
 mod piece;
+mod plain;
 mod reading;
 mod refused;
 mod sending;
@@ -28,6 +29,7 @@ use self::account::Account;
 pub(crate) use self::account::share;
 use self::chunk::{Chunk, RowAt};
 use self::piece::{Origin, Piece, Wire};
+use self::plain::PlainField;
 use self::reading::Reading;
 pub(super) use self::reading::RowsObject;
 use self::refused::{bad_row, fail, reject_of, spoiled};
@@ -120,6 +122,7 @@ impl<'a> Lane<'a> {
             etag: object.etag.clone(),
             run_id: self.work.run_id.clone(),
             mapping: Arc::clone(&mapping),
+            plain: PlainField::of(&mapping),
             marked: self.work.opener.marked,
             part: self.work.part.map_or(0, |part| part.number),
             keep_text: self.work.opener.definition.rejects.keep_text,

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::plain::PlainField;
 use super::spare::{Buffers, Spares, Used};
-use super::text_format::{has_meaning, push_null, push_part, push_value};
+use super::text_format::{has_meaning, push_null, push_parts, push_value};
 use super::{MARKS, PART_SHIFT};
 use crate::database::rejects::{MAX_TEXT_BYTES, Reject, kept_text};
 use crate::definition::drift::Metadata;
@@ -29,6 +30,8 @@ pub(super) struct Origin {
     pub(super) etag: String,
     pub(super) run_id: String,
     pub(super) mapping: Arc<Mapping>,
+    /// The fields that make a row, if that is all there is to it.
+    pub(super) plain: Option<Vec<PlainField>>,
     /// Whether each row is marked with where it comes from, so that it is found again
     /// when it repeats a key.
     pub(super) marked: bool,
@@ -212,26 +215,18 @@ impl Origin {
     fn write_binary(&self, record: &Parsed, scratch: &mut String, out: &mut Vec<u8>) -> Option<()> {
         let width = self.mapping.columns.len() + if self.marked { MARKS.len() } else { 0 };
         begin_row(i16::try_from(width).ok()?, out);
-        for column in &self.mapping.columns {
-            let form = column.binary?;
-            if let From::Field(field) = column.from
-                && column.conversion.is_plain()
-            {
-                let is_null =
-                    |text: &Text<'_>| column.conversion.makes_null(text.written, text.value.is_empty());
-                let is_written = match record.field(field).filter(|text| !is_null(text)) {
-                    Some(text) => form.write(text.value, out),
-                    None => write_null(out),
+        if let Some(fields) = &self.plain {
+            fields.iter().try_for_each(|field| field.write_binary(record, out).then_some(()))?;
+        } else {
+            for column in &self.mapping.columns {
+                let form = column.binary?;
+                let is_written = match self.value(column, record, scratch) {
+                    Converted::Null => write_null(out),
+                    Converted::Value(value) => form.write(value, out),
+                    Converted::Refused { .. } => false,
                 };
                 is_written.then_some(())?;
-                continue;
             }
-            let is_written = match self.value(column, record, scratch) {
-                Converted::Null => write_null(out),
-                Converted::Value(value) => form.write(value, out),
-                Converted::Refused { .. } => false,
-            };
-            is_written.then_some(())?;
         }
         if self.marked {
             let mark = i64::try_from(self.mark(record)).ok()?;
@@ -318,23 +313,37 @@ impl PieceMaker {
 
     /// Writes a record as a row in the text format. Returns false if it is refused.
     fn write_text(&mut self, record: &Parsed) -> bool {
+        if !self.write_verbatim(record) && !self.write_values(record) {
+            return false;
+        }
+        if self.origin.marked {
+            self.text.push(b'\t');
+            push_value(&self.origin.key, &mut self.text);
+            self.text.push(b'\t');
+            self.text.extend_from_slice(self.origin.mark(record).to_string().as_bytes());
+        }
+        self.text.push(b'\n');
+        true
+    }
+
+    /// Writes the values of a record, if they are the record's fields as they stand in the
+    /// object. Returns false if not.
+    fn write_verbatim(&mut self, record: &Parsed) -> bool {
+        let (Some(fields), Some(text)) = (&self.origin.plain, record.verbatim()) else { return false };
+        let part = |field: &PlainField| {
+            let (place, written) = record.place_of(field.at)?;
+            (!field.nulls.has(written, place.is_empty())).then_some(place)
+        };
+        !has_meaning(text) && push_parts(text, fields.iter().map(part), &mut self.text)
+    }
+
+    /// Writes the values of a record. Returns false if it is refused.
+    fn write_values(&mut self, record: &Parsed) -> bool {
         let start = self.text.len();
         let mapping = Arc::clone(&self.origin.mapping);
-        let verbatim = record.verbatim().filter(|text| !has_meaning(text));
         for (at, column) in mapping.carried().enumerate() {
             if at > 0 {
                 self.text.push(b'\t');
-            }
-            if let (Some(text), From::Field(field)) = (verbatim, &column.from)
-                && column.conversion.is_plain()
-            {
-                match record.place_of(*field) {
-                    Some((place, written)) if !column.conversion.makes_null(written, place.is_empty()) => {
-                        push_part(text, place, &mut self.text);
-                    }
-                    _ => push_null(&mut self.text),
-                }
-                continue;
             }
             match self.origin.value(column, record, &mut self.scratch) {
                 Converted::Null => push_null(&mut self.text),
@@ -346,13 +355,6 @@ impl PieceMaker {
                 }
             }
         }
-        if self.origin.marked {
-            self.text.push(b'\t');
-            push_value(&self.origin.key, &mut self.text);
-            self.text.push(b'\t');
-            self.text.extend_from_slice(self.origin.mark(record).to_string().as_bytes());
-        }
-        self.text.push(b'\n');
         true
     }
 

@@ -31,18 +31,57 @@ pub(super) fn push_null(out: &mut Vec<u8>) {
     out.extend_from_slice(NULL.as_bytes());
 }
 
-/// Appends a value that is part of a text, nothing of which [has a meaning](has_meaning).
+/// Appends the values of a row, without its newline. They are parts of a text, nothing of which
+/// [has a meaning](has_meaning); none is NULL. Returns false, and appends nothing, if they are
+/// not in the text, or together longer than it is.
 #[inline]
-pub(super) fn push_part(text: &str, part: Range<usize>, out: &mut Vec<u8>) {
-    let bytes = text.as_bytes();
-    match bytes.get(part.start..).and_then(|rest| rest.first_chunk::<STRIDE>()) {
-        Some(first) if part.len() <= STRIDE => {
-            let end = out.len() + part.len();
-            out.extend_from_slice(first);
-            out.truncate(end);
+pub(super) fn push_parts(
+    text: &str,
+    parts: impl ExactSizeIterator<Item = Option<Range<usize>>>,
+    out: &mut Vec<u8>,
+) -> bool {
+    let (start, bytes) = (out.len(), text.as_bytes());
+    // Each is followed by one byte, and has no more than two of its own if it is NULL.
+    out.resize(start + bytes.len() + parts.len() * (NULL.len() + 1) + STRIDE, 0);
+    let end = write_parts(bytes, parts, out.get_mut(start..).unwrap_or_default());
+    out.truncate(end.map_or(start, |end| start + end));
+    end.is_some()
+}
+
+/// Writes values where there is room for them, and returns how long it is.
+#[inline]
+fn write_parts(
+    text: &[u8],
+    parts: impl Iterator<Item = Option<Range<usize>>>,
+    room: &mut [u8],
+) -> Option<usize> {
+    let all = room.len();
+    let mut room = room;
+    let mut behind: Option<&mut u8> = None;
+    for part in parts {
+        if let Some(delimiter) = behind {
+            *delimiter = b'\t';
         }
-        _ => out.extend_from_slice(bytes.get(part).unwrap_or_default()),
+        let length = match part {
+            None => {
+                room.first_chunk_mut::<{ NULL.len() }>()?.copy_from_slice(NULL.as_bytes());
+                NULL.len()
+            }
+            Some(part) => {
+                let length = part.end.checked_sub(part.start)?;
+                match text.get(part.start..)?.first_chunk::<STRIDE>() {
+                    Some(first) if length <= STRIDE => *room.first_chunk_mut()? = *first,
+                    _ => room.get_mut(..length)?.copy_from_slice(text.get(part)?),
+                }
+                length
+            }
+        };
+        let (last, rest) = room.get_mut(length..)?.split_first_mut()?;
+        behind = Some(last);
+        room = rest;
     }
+    // Nothing is behind the last.
+    behind.map(|_| all - room.len() - 1)
 }
 
 /// Appends a value.
@@ -157,13 +196,33 @@ mod tests {
         }
 
         #[test]
-        fn a_part_is_appended_and_nothing_behind_it(
-            before in "[aé]{0,20}", part in "[aé]{0,20}", behind in "[aé]{0,20}",
+        fn parts_of_a_text_are_a_row(
+            cells in prop::collection::vec(prop::option::of("[aé,]{0,40}"), 1..6), behind in "[aé]{0,20}",
         ) {
-            let text = [before.as_str(), &part, &behind].concat();
+            let mut text = String::new();
+            let parts: Vec<_> = cells
+                .iter()
+                .map(|cell| {
+                    let cell = cell.as_ref()?;
+                    let start = text.len();
+                    text.push_str(cell);
+                    Some(start..text.len())
+                })
+                .collect();
+            text.push_str(&behind);
             let mut out = b"written".to_vec();
-            push_part(&text, before.len()..before.len() + part.len(), &mut out);
-            prop_assert_eq!(String::from_utf8(out).unwrap(), format!("written{part}"));
+            prop_assert!(push_parts(&text, parts.into_iter(), &mut out));
+            let expected = row_of(&cells.iter().map(Option::as_deref).collect::<Vec<_>>());
+            prop_assert_eq!(String::from_utf8(out).unwrap(), format!("written{expected}"));
+        }
+    }
+
+    #[test]
+    fn parts_that_are_not_in_the_text_are_no_row() {
+        for parts in [vec![Some(0..1), Some(3..5)], vec![Some(0..4); 40], Vec::new()] {
+            let mut out = b"written".to_vec();
+            assert!(!push_parts("abcd", parts.into_iter(), &mut out));
+            assert_eq!(out, b"written");
         }
     }
 }

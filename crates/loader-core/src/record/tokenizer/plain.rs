@@ -10,17 +10,14 @@ use memchr::memchr;
 use super::MAX_RAW_BYTES;
 use super::marks::LineEnds;
 use super::reading::{Reading, View};
-use super::scan::{Scan, Signs};
+use super::scan::{BLOCK, Scan, Signs};
 use crate::definition::dialect::{Dialect, Format, Trim};
 use crate::record::parsed::{End, Parsed, Written};
 
 /// The signs of a dialect that has only single bytes, and leaves blanks as they are.
 #[derive(Debug, Clone)]
 pub(super) struct Plain {
-    delimiter: u8,
     quote: u8,
-    /// Whether two quotes within quotes are one.
-    doubles: bool,
     signs: Signs,
 }
 
@@ -34,18 +31,14 @@ impl Plain {
         let ascii = |sign: char| u8::try_from(sign).ok().filter(u8::is_ascii);
         let quote = ascii(dialect.quote?)?;
         let escape = match dialect.escape {
-            Some(escape) => ascii(escape)?,
-            None => quote,
+            Some(escape) => Some(ascii(escape)?),
+            None => None,
         };
-        if [delimiter, quote, escape].iter().any(|sign| matches!(sign, b'\n' | b'\r')) || delimiter == quote {
+        let signs = [delimiter, quote, escape.unwrap_or(quote)];
+        if signs.iter().any(|sign| matches!(sign, b'\n' | b'\r' | 0)) || delimiter == quote {
             return None;
         }
-        Some(Self {
-            delimiter,
-            quote,
-            doubles: dialect.escape.is_some() && escape == quote,
-            signs: Signs::new(delimiter, quote, escape),
-        })
+        Some(Self { quote, signs: Signs::new(delimiter, quote, escape) })
     }
 
     /// Reads the record at the beginning of the text, if it is there to its end and
@@ -53,64 +46,38 @@ impl Plain {
     pub(super) fn read(&self, view: &View<'_>, out: &mut Parsed) -> Option<Reading> {
         let most = view.limit.min(view.window).min(MAX_RAW_BYTES);
         let bytes = view.rest.as_bytes();
-        let mut scan = Scan::new(&self.signs, bytes);
-        let mut at = 0;
-        let mut seen = Seen::default();
+        let mut scan = Scan::new(&self.signs);
+        let (mut block, mut start) = (0, 0);
         loop {
-            let quoted = *bytes.get(at)? == self.quote;
-            let start = if quoted { at + 1 } else { at };
-            let end = if quoted {
-                self.closing_quote(&mut scan, bytes, start, &mut seen)?
-            } else {
-                scan.outside(start)?
-            };
-            out.ends.push(End {
-                start,
-                at: end,
-                written: if quoted { Written::Quoted } else { Written::Plain },
-            });
-            let content = if quoted { end + 1 } else { end };
-            at = content + 1;
-            let next = match *bytes.get(content)? {
-                sign if sign == self.delimiter => continue,
-                b'\n' => at,
-                b'\r' if bytes.get(at) == Some(&b'\n') => at + 1,
-                _ => return None,
-            };
-            if content > most {
-                return None;
+            let found = scan.next(bytes.get(block..).filter(|rest| !rest.is_empty())?)?;
+            let mut left = found.at;
+            while left != 0 {
+                let at = block + left.trailing_zeros() as usize;
+                left &= left - 1;
+                let is_quoted = *bytes.get(start)? == self.quote;
+                let (sign, written) = if is_quoted { (1, Written::Quoted) } else { (0, Written::Plain) };
+                out.ends.push(End { start: start + sign, at: at - sign, written });
+                start = at + 1;
             }
-            out.in_raw = !seen.doubled;
-            if seen.doubled {
-                self.copy(view.rest, out)?;
+            if found.is_last {
+                break;
             }
-            return Some(Reading::Record { content, next, fault: None, lines: seen.lines });
+            block += BLOCK;
         }
-    }
-
-    fn closing_quote(
-        &self,
-        scan: &mut Scan<'_>,
-        bytes: &[u8],
-        from: usize,
-        seen: &mut Seen,
-    ) -> Option<usize> {
-        let mut at = from;
-        loop {
-            at = scan.within(at)?;
-            match *bytes.get(at)? {
-                b'\n' | b'\r' => seen.lines = true,
-                sign if sign == self.quote => {
-                    if !self.doubles || *bytes.get(at + 1)? != self.quote {
-                        return Some(at);
-                    }
-                    seen.doubled = true;
-                    at += 1;
-                }
-                _ => return None,
-            }
-            at += 1;
+        let content = start - 1;
+        let next = match (bytes.get(content)?, bytes.get(start)) {
+            (b'\n', _) => start,
+            (b'\r', Some(b'\n')) => start + 1,
+            _ => return None,
+        };
+        if content > most {
+            return None;
         }
+        out.in_raw = !scan.doubled;
+        if scan.doubled {
+            self.copy(view.rest, out)?;
+        }
+        Some(Reading::Record { content, next, fault: None, lines: scan.lines })
     }
 
     /// Copies fields with one quote for two.
@@ -130,13 +97,6 @@ impl Plain {
         }
         Some(())
     }
-}
-
-/// What there is within the quotes of a record.
-#[derive(Debug, Default)]
-struct Seen {
-    lines: bool,
-    doubled: bool,
 }
 
 #[cfg(test)]
