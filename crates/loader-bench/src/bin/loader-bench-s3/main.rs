@@ -25,7 +25,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use s3s::access::{S3Access, S3AccessContext};
-use s3s::auth::SimpleAuth;
+use s3s::auth::{S3Auth, SecretKey};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, HttpError, S3Result};
 use tokio::net::TcpListener;
@@ -35,8 +35,18 @@ use self::folder::Folder;
 use self::made_up::MadeUp;
 use self::service::Buckets;
 
+/// The secret of all access keys: on the emulator each account has one of its own.
+const SECRET: &str = "test";
+
 /// Lets everybody in: the objects are no secret, and `curl` signs nothing.
 struct Everybody;
+
+#[async_trait::async_trait]
+impl S3Auth for Everybody {
+    async fn get_secret_key(&self, _: &str) -> S3Result<SecretKey> {
+        Ok(SecretKey::from(SECRET))
+    }
+}
 
 #[async_trait::async_trait]
 impl S3Access for Everybody {
@@ -77,7 +87,7 @@ async fn main() -> anyhow::Result<()> {
     let buckets = Buckets { folder: Folder { root: root.clone() }, made_up, uploads: AtomicU64::new(0) };
     let mut builder = S3ServiceBuilder::new(buckets);
     // A signature is looked at only where there are credentials to compare it with.
-    builder.set_auth(SimpleAuth::from_single("test", "test"));
+    builder.set_auth(Everybody);
     builder.set_access(Everybody);
     let server = Arc::new(Server { root, here: builder.build(), elsewhere: Elsewhere::new() });
 
