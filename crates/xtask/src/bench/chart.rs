@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::report::{Found, Medians, Section};
 
-const LABELS: f64 = 250.0;
+const LABELS: f64 = 280.0;
 const PANEL: f64 = 190.0;
 const GAP: f64 = 62.0;
 const ROW: f64 = 24.0;
