@@ -16,9 +16,8 @@ mod kind;
 mod number;
 
 pub use self::certain::Certain;
-pub(crate) use self::conversion::PlainNulls;
 pub use self::conversion::{Conversion, Converted};
-pub(crate) use self::conversion::{check_rules, has_offset, implied_type};
+pub(crate) use self::conversion::{PlainNulls, check_rules, has_offset, implied_type};
 pub use self::kind::Kind;
 
 /// Why a text is no value of its column.

@@ -7,8 +7,8 @@ use std::thread::{self, JoinHandle};
 
 /// A thread that keeps a processor busy and touches no memory, until it is dropped.
 ///
-/// Processors of one machine slow each other. A loader has its client beside the server here,
-/// and on a machine of its own where it matters.
+/// A loader has its client beside the server here, and on a machine of its own where it
+/// matters; the limit has none. This tells what that alone does to the server.
 pub(super) struct Neighbour {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,

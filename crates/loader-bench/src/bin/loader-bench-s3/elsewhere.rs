@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use hyper::body::Incoming;
 use hyper::header::HOST;
-use hyper::http::uri::{PathAndQuery, Uri};
+use hyper::http::uri::Uri;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -39,8 +39,7 @@ impl Elsewhere {
     pub(crate) async fn ask(&self, mut request: Request<Incoming>) -> Response<Body> {
         let answer = async {
             let mut parts = self.address.get()?.clone().into_parts();
-            parts.path_and_query =
-                request.uri().path_and_query().cloned().or(Some(PathAndQuery::from_static("/")));
+            parts.path_and_query = request.uri().path_and_query().cloned();
             *request.uri_mut() = Uri::from_parts(parts).ok()?;
             request.headers_mut().remove(HOST);
             Some(self.client.request(request).await.ok()?.map(Body::from))

@@ -35,7 +35,8 @@ use self::folder::Folder;
 use self::made_up::MadeUp;
 use self::service::Buckets;
 
-/// The secret of all access keys: on the emulator each account has one of its own.
+/// The secret of all access keys. The Lambdas on the emulator sign with its account as the
+/// key.
 const SECRET: &str = "test";
 
 /// Lets everybody in: the objects are no secret, and `curl` signs nothing.
