@@ -9,6 +9,7 @@ use tokio::process::Command;
 
 use crate::console::{heading, say};
 use crate::interrupt::{self, or_interrupted};
+use crate::lambda_package::SamBuild;
 use crate::postgres::{self, Major};
 use crate::process::{find_program, run, run_visibly};
 use crate::rust_lint::{self, cargo};
@@ -22,10 +23,12 @@ const UNIT_STACK: &str = "unit";
 const WORKFLOW_STACK: &str = "test";
 /// The package that needs the whole stack.
 const WORKFLOW_TESTS: &str = "workflow-tests";
+/// The tests that run on every version of Postgres.
+const CATALOG_TESTS: &str = "catalog";
 /// Retries wait a tenth of their time: long enough for a server to come back.
 const WAIT_SCALE: f64 = 0.1;
 
-/// A part of the checks.
+/// A part of the checks, in their order: what SAM builds is what the workflow tests run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
     /// Format, clippy and dependencies.
@@ -36,10 +39,10 @@ pub(crate) enum Part {
     Unit,
     /// What hangs on a table stays: on every version of Postgres.
     Catalog,
-    /// The whole application on the local stack.
-    Workflow,
     /// The build for AWS.
     SamBuild,
+    /// The whole application on the local stack.
+    Workflow,
 }
 
 /// One check of a part.
@@ -53,8 +56,8 @@ enum Check {
     Unit,
     Catalog(Major),
     Documentation,
-    Workflow,
     SamBuild,
+    Workflow,
 }
 
 /// One for each version.
@@ -72,8 +75,8 @@ impl Part {
             Self::Template => &[Check::Template],
             Self::Unit => &[Check::Unit, Check::Documentation],
             Self::Catalog => &CATALOG_CHECKS,
-            Self::Workflow => &[Check::Workflow],
             Self::SamBuild => &[Check::SamBuild],
+            Self::Workflow => &[Check::Workflow],
         }
     }
 }
@@ -89,13 +92,14 @@ impl Check {
             Self::Unit => "unit and integration tests",
             Self::Catalog(major) => return format!("what hangs on a table, Postgres {major}").into(),
             Self::Documentation => "documentation tests",
-            Self::Workflow => "workflow tests on the local stack",
             Self::SamBuild => "sam build",
+            Self::Workflow => "workflow tests on the local stack",
         };
         title.into()
     }
 
-    async fn run(self, workspace: &Workspace) -> anyhow::Result<Outcome> {
+    /// Runs it; `built` is what SAM has built in this call, if it has.
+    async fn run(self, workspace: &Workspace, built: &mut Option<SamBuild>) -> anyhow::Result<Outcome> {
         match self {
             Self::Format => rust_lint::check_format(workspace).await,
             Self::Clippy => rust_lint::clippy(workspace).await,
@@ -115,13 +119,16 @@ impl Check {
             Self::Documentation => {
                 run(cargo(workspace).args(["test", "--quiet", "--workspace", "--doc"])).await.map(drop)
             }
+            Self::SamBuild => template_lint::sam_build(workspace).await.map(|done| *built = Some(done)),
             Self::Workflow => {
                 Box::pin(on_a_stack(workspace, WORKFLOW_STACK, async |stack| {
+                    if let Some(built) = built.take() {
+                        stack.run_what_is_built(built);
+                    }
                     workflow_tests(workspace, stack).await
                 }))
                 .await
             }
-            Self::SamBuild => template_lint::sam_build(workspace).await,
         }?;
         Ok(Outcome::Passed)
     }
@@ -146,10 +153,11 @@ struct Verdict {
 pub(crate) async fn run_parts(workspace: &Workspace, only: &[Part]) -> anyhow::Result<()> {
     let parts = if only.is_empty() { Part::value_variants() } else { only };
     let mut verdicts = Vec::new();
+    let mut built = None;
     for check in parts.iter().flat_map(|part| part.checks()) {
         heading(check.title());
         let started = Instant::now();
-        let outcome = Box::pin(check.run(workspace)).await;
+        let outcome = Box::pin(check.run(workspace, &mut built)).await;
         if outcome.as_ref().is_err_and(interrupt::is_interruption) {
             return outcome.map(drop);
         }
@@ -205,10 +213,8 @@ async fn on_a_stack(
 
 async fn unit_tests(workspace: &Workspace, stack: &mut Stack) -> anyhow::Result<()> {
     let cluster = stack.up_database().await?;
-    let mut tests = tests(workspace);
-    tests
-        .args(["--workspace", "--exclude", WORKFLOW_TESTS])
-        .env("TEST_DATABASE_URL", cluster.url("postgres"));
+    let mut tests = tests(workspace, false);
+    tests.env("TEST_DATABASE_URL", cluster.url("postgres"));
     run_visibly(&mut tests).await
 }
 
@@ -217,7 +223,7 @@ async fn catalog_tests(workspace: &Workspace, stack: &mut Stack, major: Major) -
     let dump = postgres::dump_program(workspace).await?;
     let mut tests = cargo(workspace);
     tests
-        .args(["test", "--quiet", "--package", "loader-core", "--test", "catalog"])
+        .args(["test", "--quiet", "--workspace", "--test", CATALOG_TESTS])
         .env("TEST_DATABASE_URL", cluster.url("postgres"))
         .env("PG_DUMP", dump);
     run_visibly(&mut tests).await
@@ -230,9 +236,8 @@ async fn workflow_tests(workspace: &Workspace, stack: &mut Stack) -> anyhow::Res
         bail!("the stack {WORKFLOW_STACK} has no emulator");
     };
     let program = std::env::current_exe().context("this program does not know where it is")?;
-    let mut tests = tests(workspace);
+    let mut tests = tests(workspace, true);
     tests
-        .args(["--package", WORKFLOW_TESTS])
         .env("TEST_DATABASE_URL", cluster.url("postgres"))
         .env("STACK_JSON", serde_json::to_string(&connection)?)
         .env("STACK_NAME", WORKFLOW_STACK)
@@ -241,14 +246,23 @@ async fn workflow_tests(workspace: &Workspace, stack: &mut Stack) -> anyhow::Res
     run_visibly(&mut tests).await
 }
 
-/// Builds a call of the test runner: nextest where it is installed.
-fn tests(workspace: &Workspace) -> Command {
+/// Builds a call of the test runner, nextest where it is installed, for the workflow tests
+/// or for all others. Both build the whole workspace: what a crate is built with depends
+/// on who is built beside it, and a part of the workspace builds most crates anew.
+fn tests(workspace: &Workspace, workflow: bool) -> Command {
     let mut command = cargo(workspace);
     if find_program("cargo-nextest").is_some() {
-        command.args(["nextest", "run", "--no-fail-fast", "--no-tests", "pass"]);
+        command.args(["nextest", "run", "--no-fail-fast", "--no-tests", "pass", "--workspace"]);
         command.args(["--status-level", "fail", "--final-status-level", "slow"]);
+        let not = if workflow { "" } else { "not " };
+        command.args(["--filterset", &format!("{not}package({WORKFLOW_TESTS})")]);
     } else {
         command.args(["test", "--quiet", "--no-fail-fast", "--lib", "--bins", "--tests"]);
+        if workflow {
+            command.args(["--package", WORKFLOW_TESTS]);
+        } else {
+            command.args(["--workspace", "--exclude", WORKFLOW_TESTS]);
+        }
     }
     command
 }

@@ -1,5 +1,7 @@
 //! Deploys the application's own template to the emulator.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -11,7 +13,7 @@ use serde_json::Value;
 
 use crate::aws;
 use crate::console::say;
-use crate::lambda_package;
+use crate::lambda_package::{self, SamBuild};
 use crate::template::Template;
 use crate::workspace::Workspace;
 
@@ -38,14 +40,16 @@ pub(crate) struct Deployment {
     pub(crate) topic_arn: String,
 }
 
-/// Builds, packages and deploys the application; it connects to the given database.
+/// Builds, packages and deploys the application; it connects to the given database. What SAM
+/// has built is not built again.
 pub(crate) async fn deploy(
     workspace: &Workspace,
     config: &SdkConfig,
     database_url: &str,
+    built: Option<&SamBuild>,
 ) -> anyhow::Result<Deployment> {
     let mut template = Template::read(&workspace.root().join("template.yaml"))?;
-    package(workspace, config, &mut template).await?;
+    package(workspace, config, &mut template, built).await?;
 
     let ssm = aws_sdk_ssm::Client::new(config);
     ssm.put_parameter()
@@ -87,12 +91,20 @@ fn parameters(template: &Template) -> Vec<Parameter> {
 }
 
 /// Uploads what the template points to, and points it there.
-async fn package(workspace: &Workspace, config: &SdkConfig, template: &mut Template) -> anyhow::Result<()> {
+async fn package(
+    workspace: &Workspace,
+    config: &SdkConfig,
+    template: &mut Template,
+    built: Option<&SamBuild>,
+) -> anyhow::Result<()> {
     let functions = template.functions()?;
-    let mut binaries: Vec<String> = functions.iter().map(|one| one.binary.clone()).collect();
-    binaries.sort();
-    binaries.dedup();
-    let programs = lambda_package::build(workspace, false, &binaries).await?;
+    let programs: BTreeMap<String, PathBuf> = if let Some(built) = built {
+        functions.iter().map(|one| (one.binary.clone(), built.program(&one.id))).collect()
+    } else {
+        let binaries: BTreeSet<String> = functions.iter().map(|one| one.binary.clone()).collect();
+        let binaries: Vec<String> = binaries.into_iter().collect();
+        lambda_package::build(workspace, false, &binaries).await?.into_iter().collect()
+    };
 
     let s3 = aws::s3(config);
     s3.create_bucket().bucket(ARTIFACTS).send().await.context("cannot create a bucket in the emulator")?;

@@ -30,6 +30,17 @@ pub(crate) fn release_settings(as_deployed: bool) -> (&'static str, String) {
     }
 }
 
+/// What SAM has built: a folder for each function, with its program in it.
+#[derive(Debug)]
+pub(crate) struct SamBuild(pub(crate) PathBuf);
+
+impl SamBuild {
+    /// Returns where the program of a function is.
+    pub(crate) fn program(&self, function_id: &str) -> PathBuf {
+        self.0.join(function_id).join("bootstrap")
+    }
+}
+
 /// Builds programs in release mode for this machine, as they are deployed or without LTO, and
 /// returns where they are.
 pub(crate) async fn build(

@@ -11,6 +11,7 @@ use crate::aws_s3_stand_in;
 use crate::console::say;
 use crate::deployment;
 use crate::emulator::Emulator;
+use crate::lambda_package::SamBuild;
 use crate::postgres::{Cluster, Major};
 use crate::python;
 use crate::system_package;
@@ -57,6 +58,7 @@ pub(crate) struct Stack {
     folder: PathBuf,
     state: State,
     s3_endpoint: Option<String>,
+    built: Option<SamBuild>,
     /// Held as long as this value lives: one program at a time changes a stack.
     _lock: fs::File,
 }
@@ -89,6 +91,7 @@ impl Stack {
             folder,
             state,
             s3_endpoint: None,
+            built: None,
             _lock: lock,
         })
     }
@@ -96,6 +99,12 @@ impl Stack {
     /// Lets the Lambdas of a stack that is not up yet find S3 at another address.
     pub(crate) fn find_s3_at(&mut self, endpoint: &str) {
         self.s3_endpoint = Some(endpoint.to_owned());
+    }
+
+    /// Lets a stack that is not up yet run the programs that SAM has built, in place of
+    /// building its own.
+    pub(crate) fn run_what_is_built(&mut self, built: SamBuild) {
+        self.built = Some(built);
     }
 
     /// Starts what does not run yet; a stack that is up is left as it is.
@@ -208,7 +217,8 @@ impl Stack {
         aws_s3_stand_in::install(&database_url, &endpoint_url).await?;
 
         let config = aws::local_config(&endpoint_url).await;
-        let deployed = deployment::deploy(&self.workspace, &config, &database_url).await?;
+        let deployed =
+            deployment::deploy(&self.workspace, &config, &database_url, self.built.as_ref()).await?;
         let connection = Connection {
             endpoint_url,
             database_url,

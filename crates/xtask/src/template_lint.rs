@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::console::say;
-use crate::lambda_package::WITHOUT_LTO;
+use crate::lambda_package::{SamBuild, WITHOUT_LTO};
 use crate::process::{find_program, is_executable, run, run_visibly};
 use crate::python::PythonEnvironment;
 use crate::template::Template;
@@ -50,8 +50,8 @@ pub(crate) async fn lint(workspace: &Workspace) -> anyhow::Result<()> {
 }
 
 /// Builds the functions with SAM as a deployment does, for this machine's processor, but
-/// without LTO.
-pub(crate) async fn sam_build(workspace: &Workspace) -> anyhow::Result<()> {
+/// without LTO, and returns what it has built.
+pub(crate) async fn sam_build(workspace: &Workspace) -> anyhow::Result<SamBuild> {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "x86_64",
         "aarch64" => "arm64",
@@ -59,18 +59,18 @@ pub(crate) async fn sam_build(workspace: &Workspace) -> anyhow::Result<()> {
     };
     let tools = TOOLS.ensure(workspace).await?;
     // Apart from `.aws-sam`, where a developer may have a build of his own to deploy.
-    let folder = workspace.root().join("target/sam-build");
+    let build = SamBuild(workspace.root().join("target/sam-build"));
     run_visibly(
         sam(workspace, &tools)?
             .args(["build", "--build-dir"])
-            .arg(&folder)
+            .arg(&build.0)
             .args(["--parameter-overrides", &format!("Architecture={architecture}")])
             .envs([WITHOUT_LTO]),
     )
     .await?;
     let functions = Template::read(&workspace.root().join("template.yaml"))?.functions()?;
     for function in &functions {
-        let bootstrap = folder.join(&function.id).join("bootstrap");
+        let bootstrap = build.program(&function.id);
         ensure!(
             is_executable(&bootstrap),
             "sam build made no program for {} at {}",
@@ -79,7 +79,7 @@ pub(crate) async fn sam_build(workspace: &Workspace) -> anyhow::Result<()> {
         );
     }
     say(format!("sam build: {} functions have their program", functions.len()));
-    Ok(())
+    Ok(build)
 }
 
 /// Finds fields that do not exist, lack or have a wrong type.

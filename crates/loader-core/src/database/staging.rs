@@ -78,9 +78,11 @@ pub(crate) async fn create_like_live(
     if let Some(statements) = retyped {
         transaction.batch_execute(&statements).await.map_err(|error| failure(doing, &error))?;
     }
-    // The fill factor and its like decide on how the rows are stored.
+    // Both decide on how the rows are stored. The options come first: those of a TOAST
+    // table are lost where there is none, and none is made for columns that are all stored
+    // plain. The live table has one from the time before they were, as pg_dump has it.
     for fact in catalog::facts(transaction, live, name).await? {
-        if fact.kind == FactKind::Option {
+        if matches!(fact.kind, FactKind::Option | FactKind::Storage) {
             transaction.batch_execute(&fact.makes).await.map_err(|error| failure(doing, &error))?;
         }
     }
@@ -101,7 +103,7 @@ const IDENTITY_TYPES: &str = "
 /// A partition has its parent's identity, and can't be attached with one of its own.
 const LIKE_LIVE: &str = "
     select format('create %stable %s (like %I.%I including defaults including constraints %s\
-                   including generated including storage including compression including comments)%s%s%s',
+                   including generated including compression including comments)%s%s%s',
                   case c.relpersistence when 'u' then 'unlogged ' else '' end, $2::text, n.nspname, c.relname,
                   case when not c.relispartition then 'including identity ' end,
                   ' partition by ' || case when $3 and c.relkind = 'p' then pg_get_partkeydef(c.oid) end,

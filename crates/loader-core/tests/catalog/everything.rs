@@ -91,3 +91,22 @@ fn expected_before(version: usize) -> usize {
         _ => version - 1,
     }
 }
+
+/// The TOAST table is older than the storage of the column that it was made for.
+#[tokio::test]
+async fn options_of_a_toast_table_that_no_column_needs_any_longer_stay() {
+    let mut live = Live::new("note").await;
+    live.world
+        .execute(
+            "create table public.note (id int not null, words text);
+             alter table public.note alter words set storage plain;
+             alter table public.note set (toast.autovacuum_vacuum_threshold = 9)",
+        )
+        .await;
+    let before = Snapshot::take(&live.world).await;
+    assert!(before.has("toast.autovacuum_vacuum_threshold='9'"));
+    live.put("id,words\n1,one\n2,two\n");
+    live.replace().await.unwrap_or_else(|error| panic!("{error}"));
+    before.assert_unchanged(&live.world, "after the publish").await;
+    live.end().await;
+}
