@@ -24,7 +24,7 @@ pub(super) enum Found {
 /// Finds the column of each cell.
 ///
 /// A cell is the column whose definition gives it as header or alias, else the one of
-/// that name, else the one that [`Identifier::from_header`] makes of it. Where a cell
+/// that name, first without a look at blanks around it and then without them, else the one that [`Identifier::from_header`] makes of it. Where a cell
 /// repeats, the number that inference gives it (`_2`) finds its column. At last, cells
 /// and names are compared [`folded`], where that tells the columns apart. The surest
 /// matches go first.
@@ -49,9 +49,12 @@ pub(super) fn find_columns(cells: &[String], columns: &[HeaderColumn<'_>]) -> Ve
 
     let mut search =
         Search { cells, found: vec![Found::Nothing; cells.len()], owners: vec![None; columns.len()] };
-    let written: Vec<&str> = cells.iter().map(|cell| cell.trim()).collect();
-    search.stage(&written, &by_header);
-    search.stage(&written, &by_name);
+    let exact: Vec<&str> = cells.iter().map(String::as_str).collect();
+    let trimmed: Vec<&str> = exact.iter().map(|cell| cell.trim()).collect();
+    for columns in [&by_header, &by_name] {
+        search.stage(&exact, columns);
+        search.stage(&trimmed, columns);
+    }
     let plain: Vec<Identifier> =
         (1..).zip(cells).map(|(position, cell)| Identifier::from_header(cell, position)).collect();
     search.stage(&plain.iter().map(Identifier::as_str).collect::<Vec<_>>(), &by_name);
@@ -140,6 +143,11 @@ mod tests {
         {
             assert_eq!(find(&[cell], &["max_temp"]), [Found::Column(0)], "{cell:?}");
         }
+    }
+
+    #[test]
+    fn a_cell_without_blanks_goes_before_one_with() {
+        assert_eq!(find(&[" a", "b", "a"], &["a", "b"]), [Found::Taken, Found::Column(1), Found::Column(0)]);
     }
 
     #[test]

@@ -48,18 +48,17 @@ async fn copied(client: &Client, options: &str, text: Vec<u8>) -> Option<Vec<Opt
 async fn compare(client: &Client, object: &[u8], dialect: &Dialect, options: &str) {
     let (_, records) = parse(object, dialect);
     let mut sound = Vec::new();
+    let mut left = object;
     for record in &records {
         let (raw, cut) = record.raw();
         assert!(!cut);
+        let (bytes, behind) = stored(left, raw).unwrap_or_else(|| panic!("not in the object: {raw:?}"));
+        left = behind;
         // COPY ends there before PostgreSQL 18, and says nothing of the rest.
         if record.fault() == Some(Fault::AfterEnd) || (dialect.format == Format::Csv && raw == "\\.") {
             return;
         }
-        let bytes = match record.fault() {
-            _ if raw.is_empty() => b"\n".to_vec(),
-            Some(Fault::Encoding) => unmarked(raw),
-            _ => raw.as_bytes().to_vec(),
-        };
+        let bytes = if bytes.is_empty() { b"\n".to_vec() } else { bytes.to_vec() };
         let copied = copied(client, options, bytes).await;
         match record.fault() {
             None => {
@@ -77,24 +76,34 @@ async fn compare(client: &Client, object: &[u8], dialect: &Dialect, options: &st
     }
 }
 
-/// Turns wrong bytes, which the raw text shows as `\x` and two digits, into themselves.
-fn unmarked(raw: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = raw;
-    while let Some((before, after)) = rest.split_once("\\x") {
-        bytes.extend_from_slice(before.as_bytes());
-        let wrong = after
-            .get(..2)
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
-            .filter(|byte| *byte >= 0x80);
-        match wrong {
-            Some(byte) => bytes.push(byte),
-            None => bytes.extend_from_slice(b"\\x"),
+/// Finds the bytes that a raw text shows, and what is behind them. Wrong bytes are shown as
+/// `\x` and two digits, which may stand in the object, too.
+fn stored<'a>(object: &'a [u8], raw: &str) -> Option<(&'a [u8], &'a [u8])> {
+    (0..=object.len()).find_map(|start| {
+        let (mut bytes, mut raw) = (&object[start..], raw.as_bytes());
+        while let Some((sign, rest)) = raw.split_first() {
+            let shown = raw
+                .strip_prefix(b"\\x")
+                .and_then(|digits| u8::from_str_radix(str::from_utf8(digits.get(..2)?).ok()?, 16).ok())
+                .filter(|byte| bytes.first() == Some(byte) && !(1..0x80).contains(byte));
+            raw = if shown.is_some() { &raw[4..] } else { rest };
+            let (first, behind) = bytes.split_first()?;
+            if shown.is_none() && first != sign {
+                return None;
+            }
+            bytes = behind;
         }
-        rest = if wrong.is_some() { &after[2..] } else { after };
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    bytes
+        Some(object[start..].split_at(object.len() - start - bytes.len()))
+    })
+}
+
+#[test]
+fn wrong_bytes_and_what_is_written_like_them_are_told_apart() {
+    let object = b"\\xe9\n\xe9\\xe9\n";
+    let (first, behind) = stored(object, "\\xe9").unwrap();
+    assert_eq!(first, b"\\xe9");
+    assert_eq!(stored(behind, "\\xe9\\xe9").unwrap(), (&b"\xe9\\xe9"[..], &b"\n"[..]));
+    assert!(stored(behind, "\\xe8").is_none());
 }
 
 const TABLE: &str = "create temp table t (n serial, a text, b text)";
