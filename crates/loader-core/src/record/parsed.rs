@@ -167,17 +167,21 @@ impl Parsed {
     #[must_use]
     pub fn field(&self, at: usize) -> Option<Text<'_>> {
         let end = self.ends.get(at)?;
-        let text = if self.in_raw { &self.raw } else { &self.text };
-        Some(Text { value: text.get(end.start..end.at)?, written: end.written })
+        Some(Text { value: self.text().get(end.start..end.at)?, written: end.written })
     }
 
-    /// Returns the text in which the fields stand as they are, if they stand in the record
-    /// so.
+    /// Returns the text in which the fields stand, without quotes and escapes.
+    #[inline]
+    pub(crate) fn text(&self) -> &str {
+        if self.in_raw { &self.raw } else { &self.text }
+    }
+
+    /// Returns the [text](Self::text), if the fields stand in the record as they are.
     pub(crate) fn verbatim(&self) -> Option<&str> {
         self.in_raw.then_some(self.raw.as_str())
     }
 
-    /// Returns where a field is in its text, and how it was written.
+    /// Returns where a field is in the [text](Self::text), and how it was written.
     pub(crate) fn place_of(&self, at: usize) -> Option<(Range<usize>, Written)> {
         self.ends.get(at).map(|end| (end.start..end.at, end.written))
     }

@@ -13,8 +13,8 @@ mod account;
 mod chunk;
 mod ending;
 mod judge;
+mod layout;
 mod piece;
-mod plain;
 mod reading;
 mod refused;
 mod sending;
@@ -28,8 +28,8 @@ use tokio_postgres::Transaction;
 use self::account::Account;
 pub(crate) use self::account::share;
 use self::chunk::{Chunk, RowAt};
+use self::layout::{Layout, Provenance};
 use self::piece::{Origin, Piece, Wire};
-use self::plain::PlainField;
 use self::reading::Reading;
 pub(super) use self::reading::RowsObject;
 use self::refused::{bad_row, fail, reject_of, spoiled};
@@ -117,12 +117,11 @@ impl<'a> Lane<'a> {
         }
         let RowsObject { mapping, header, dialect, reason, parser, first, .. } = opened;
         let trusts = self.trusts(&mapping);
+        let provenance = Provenance { key: &object.key, etag: &object.etag, run_id: &self.work.run_id };
         let origin = Origin {
             key: object.key.clone(),
-            etag: object.etag.clone(),
-            run_id: self.work.run_id.clone(),
             mapping: Arc::clone(&mapping),
-            plain: PlainField::of(&mapping),
+            layout: Layout::of(mapping.carried(), &provenance),
             marked: self.work.opener.marked,
             part: self.work.part.map_or(0, |part| part.number),
             keep_text: self.work.opener.definition.rejects.keep_text,

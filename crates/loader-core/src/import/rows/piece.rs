@@ -4,34 +4,25 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::plain::PlainField;
+use super::layout::{Layout, RefusedValue};
 use super::spare::{Buffers, Spares, Used};
-use super::text_format::{has_meaning, push_null, push_parts, push_value};
+use super::text_format::push_value;
 use super::{MARKS, PART_SHIFT};
 use crate::database::rejects::{MAX_TEXT_BYTES, Reject, kept_text};
-use crate::definition::drift::Metadata;
-use crate::record::mapping::{From, MappedColumn, Mapping};
-use crate::record::parsed::{Parsed, Text, Written};
-use crate::values::Converted;
-use crate::values::binary::{begin_row, write_bytes, write_null};
+use crate::record::mapping::Mapping;
+use crate::record::parsed::Parsed;
+use crate::values::binary::{begin_row, write_bytes};
 
 /// Bytes of rows, or of their texts, at which a piece is full.
 const FULL_BYTES: usize = 256 * 1024;
 /// Records at which a piece is full.
 const FULL_RECORDS: usize = 4_096;
 
-/// What is written for the time of the load: Postgres takes it for the beginning of
-/// the transaction (documentation, "Date/Time Input", "Special Values").
-const NOW: &str = "now";
-
 /// What the rows of an object have in common.
 pub(super) struct Origin {
     pub(super) key: String,
-    pub(super) etag: String,
-    pub(super) run_id: String,
     pub(super) mapping: Arc<Mapping>,
-    /// The fields that make a row, if that is all there is to it.
-    pub(super) plain: Option<Vec<PlainField>>,
+    pub(super) layout: Layout,
     /// Whether each row is marked with where it comes from, so that it is found again
     /// when it repeats a key.
     pub(super) marked: bool,
@@ -183,57 +174,34 @@ impl Piece {
 }
 
 impl Origin {
-    /// Returns the text of a column's value in the row of a record.
-    #[inline]
-    fn value<'a>(
-        &'a self,
-        column: &'a MappedColumn,
-        record: &'a Parsed,
-        scratch: &'a mut String,
-    ) -> Converted<'a> {
-        scratch.clear();
-        match &column.from {
-            From::Field(field) => {
-                let text = record.field(*field).unwrap_or(Text { value: "", written: Written::Absent });
-                column.conversion.apply(text, scratch)
-            }
-            From::Metadata(Metadata::Object) => Converted::Value(&self.key),
-            From::Metadata(Metadata::Etag) => Converted::Value(&self.etag),
-            From::Metadata(Metadata::RunId) => Converted::Value(&self.run_id),
-            From::Metadata(Metadata::Line) => {
-                scratch.push_str(&record.line().to_string());
-                Converted::Value(scratch)
-            }
-            From::Metadata(Metadata::LoadedAt) => Converted::Value(NOW),
-            From::Constant(value) => value.as_deref().map_or(Converted::Null, Converted::Value),
-            // It is not carried.
-            From::Sql => Converted::Null,
+    /// Writes a record as a row in the text format. Returns why not if it is refused.
+    fn write_text(
+        &self,
+        record: &Parsed,
+        scratch: &mut String,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RefusedValue> {
+        self.layout.write_text(record, scratch, out)?;
+        if self.marked {
+            out.push(b'\t');
+            push_value(&self.key, out);
+            out.push(b'\t');
+            out.extend_from_slice(self.mark(record).to_string().as_bytes());
         }
+        out.push(b'\n');
+        Ok(())
     }
 
-    /// Writes the values of a row in binary, as far as they are certain.
-    fn write_binary(&self, record: &Parsed, scratch: &mut String, out: &mut Vec<u8>) -> Option<()> {
+    /// Writes a record as a row in the binary format. Returns false where a value is not certain.
+    fn write_binary(&self, record: &Parsed, scratch: &mut String, out: &mut Vec<u8>) -> bool {
         let width = self.mapping.columns.len() + if self.marked { MARKS.len() } else { 0 };
-        begin_row(i16::try_from(width).ok()?, out);
-        if let Some(fields) = &self.plain {
-            fields.iter().try_for_each(|field| field.write_binary(record, out).then_some(()))?;
-        } else {
-            for column in &self.mapping.columns {
-                let form = column.binary?;
-                let is_written = match self.value(column, record, scratch) {
-                    Converted::Null => write_null(out),
-                    Converted::Value(value) => form.write(value, out),
-                    Converted::Refused { .. } => false,
-                };
-                is_written.then_some(())?;
-            }
-        }
-        if self.marked {
-            let mark = i64::try_from(self.mark(record)).ok()?;
-            let is_written = write_bytes(self.key.as_bytes(), out) && write_bytes(&mark.to_be_bytes(), out);
-            is_written.then_some(())?;
-        }
-        Some(())
+        let Ok(width) = i16::try_from(width) else { return false };
+        begin_row(width, out);
+        self.layout.write_binary(record, scratch, out)
+            && (!self.marked
+                || i64::try_from(self.mark(record)).is_ok_and(|mark| {
+                    write_bytes(self.key.as_bytes(), out) && write_bytes(&mark.to_be_bytes(), out)
+                }))
     }
 }
 
@@ -313,63 +281,27 @@ impl PieceMaker {
 
     /// Writes a record as a row in the text format. Returns false if it is refused.
     fn write_text(&mut self, record: &Parsed) -> bool {
-        if !self.write_verbatim(record) && !self.write_values(record) {
-            return false;
-        }
-        if self.origin.marked {
-            self.text.push(b'\t');
-            push_value(&self.origin.key, &mut self.text);
-            self.text.push(b'\t');
-            self.text.extend_from_slice(self.origin.mark(record).to_string().as_bytes());
-        }
-        self.text.push(b'\n');
-        true
-    }
-
-    /// Writes the values of a record, if they are the record's fields as they stand in the
-    /// object. Returns false if not.
-    fn write_verbatim(&mut self, record: &Parsed) -> bool {
-        let (Some(fields), Some(text)) = (&self.origin.plain, record.verbatim()) else { return false };
-        let part = |field: &PlainField| {
-            let (place, written) = record.place_of(field.at)?;
-            (!field.nulls.has(written, place.is_empty())).then_some(place)
-        };
-        !has_meaning(text) && push_parts(text, fields.iter().map(part), &mut self.text)
-    }
-
-    /// Writes the values of a record. Returns false if it is refused.
-    fn write_values(&mut self, record: &Parsed) -> bool {
         let start = self.text.len();
-        let mapping = Arc::clone(&self.origin.mapping);
-        for (at, column) in mapping.carried().enumerate() {
-            if at > 0 {
-                self.text.push(b'\t');
-            }
-            match self.origin.value(column, record, &mut self.scratch) {
-                Converted::Null => push_null(&mut self.text),
-                Converted::Value(value) => push_value(value, &mut self.text),
-                Converted::Refused { sqlstate, reason } => {
-                    self.text.truncate(start);
-                    self.refuse(record, Some(column.name.as_str()), sqlstate, reason);
-                    return false;
-                }
-            }
-        }
-        true
+        let Err(refused) = self.origin.write_text(record, &mut self.scratch, &mut self.text) else {
+            return true;
+        };
+        self.text.truncate(start);
+        self.refuse(record, Some(refused.column), refused.sqlstate, refused.reason);
+        false
     }
 
     /// Writes a record as a row in the binary format, if that is certain for each of its
     /// values.
     fn write_binary(&mut self, record: &Parsed) -> bool {
         let start = self.binary.len();
-        let is_written = self.origin.write_binary(record, &mut self.scratch, &mut self.binary).is_some();
+        let is_written = self.origin.write_binary(record, &mut self.scratch, &mut self.binary);
         if !is_written {
             self.binary.truncate(start);
         }
         is_written
     }
 
-    fn refuse(&mut self, record: &Parsed, column: Option<&str>, sqlstate: &str, reason: &str) {
+    fn refuse(&mut self, record: &Parsed, column: Option<String>, sqlstate: &str, reason: &str) {
         let (raw, is_cut) = record.raw();
         let keep = self.origin.keep_text;
         let (text, cut) = if keep { kept_text(raw) } else { (String::new(), false) };
@@ -380,7 +312,7 @@ impl PieceMaker {
         self.piece.refused.push(Reject {
             line: record.line(),
             record_number: Some(record.number()),
-            column: column.map(ToOwned::to_owned),
+            column,
             constraint: None,
             sqlstate: Some(sqlstate.to_owned()),
             reason: reason.to_owned(),

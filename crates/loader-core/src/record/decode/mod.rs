@@ -21,6 +21,9 @@ use crate::error::{Error, ErrorName, Result};
 /// What a UTF-8 byte order mark is.
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 
+/// How many bytes a byte order mark has at most.
+const LONGEST_MARK: usize = 4;
+
 /// How many bytes of what was decoded are remembered, to show wrong ones.
 const REMEMBERED: usize = 8;
 
@@ -145,11 +148,15 @@ impl Decoder {
         if self.begun {
             return self.decode(bytes, false, out);
         }
+        if self.held.is_empty() && bytes.len() >= LONGEST_MARK {
+            return self.begin(bytes, false, out);
+        }
         self.held.extend_from_slice(bytes);
-        if self.held.len() < 4 {
+        if self.held.len() < LONGEST_MARK {
             return Ok(());
         }
-        self.begin(false, out)
+        let start = std::mem::take(&mut self.held);
+        self.begin(&start, false, out)
     }
 
     /// Decodes what is left, when nothing follows.
@@ -157,17 +164,20 @@ impl Decoder {
     /// # Errors
     /// As for [`push`](Self::push).
     pub(super) fn finish(&mut self, out: &mut Sink<'_>) -> Result<()> {
-        if self.begun { self.decode(&[], true, out) } else { self.begin(true, out) }
+        if self.begun {
+            return self.decode(&[], true, out);
+        }
+        let start = std::mem::take(&mut self.held);
+        self.begin(&start, true, out)
     }
 
     /// Takes a byte order mark off, and learns from it.
-    fn begin(&mut self, last: bool, out: &mut Sink<'_>) -> Result<()> {
+    fn begin(&mut self, start: &[u8], last: bool, out: &mut Sink<'_>) -> Result<()> {
         self.begun = true;
-        let start = std::mem::take(&mut self.held);
         let (mark, kind) = match &self.kind {
             Kind::Utf8 if start.starts_with(UTF8_MARK) => (UTF8_MARK.len(), None),
             Kind::Utf16(declared) => {
-                let marked = match start.as_slice() {
+                let marked = match start {
                     [0xff, 0xfe, ..] => Some(Order::Little),
                     [0xfe, 0xff, ..] => Some(Order::Big),
                     _ => None,
@@ -181,7 +191,7 @@ impl Decoder {
                 (if marked.is_some() { 2 } else { 0 }, Some(whatwg(name)))
             }
             Kind::Utf32(declared) => {
-                let marked = match start.as_slice() {
+                let marked = match start {
                     [0xff, 0xfe, 0, 0, ..] => Some(Order::Little),
                     [0, 0, 0xfe, 0xff, ..] => Some(Order::Big),
                     _ => None,

@@ -1,5 +1,7 @@
 //! Numbers of few digits, as most are.
 
+use super::Part;
+
 /// A number of so few digits that they are one, with room for three more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Short {
@@ -16,21 +18,18 @@ impl Short {
     /// Reads a number, with or without blanks around it. None if it is longer, or none.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "there are millions of them, and few callers")]
-    pub(super) fn of(text: &[u8]) -> Option<Self> {
-        Self::of_word(text).or_else(|| Self::of_bytes(trimmed(text)))
+    pub(super) fn of(part: Part<'_>) -> Option<Self> {
+        Self::of_word(part).or_else(|| Self::of_bytes(trimmed(part.text().as_bytes())))
     }
 
     /// Reads a number of at most eight bytes, the blanks before it counted, all of them at
     /// once: how long it is and where its point stands differs from value to value, and a
     /// processor guesses wrong.
     #[inline(always)]
-    fn of_word(text: &[u8]) -> Option<Self> {
+    fn of_word(part: Part<'_>) -> Option<Self> {
         const EACH: u64 = 0x0101_0101_0101_0101;
         const HIGHEST: u64 = EACH * 0x80;
-        let (word, length) = word(text)?;
-        // The last byte is the highest; what is missing are zeros, below the first.
-        let missing = 64 - 8 * length;
-        let word = word << missing;
+        let (word, missing) = part.word()?;
         let below = |bits: u32| (1_u64 << bits) - 1;
         let values = word ^ (EACH * u64::from(b'0'));
         // The highest bit of each byte that is no digit.
@@ -103,27 +102,6 @@ pub(super) fn signed(bytes: &[u8]) -> (bool, &[u8]) {
     }
 }
 
-/// Returns one to eight bytes as one number, of which the first is the lowest, and how many
-/// they are.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "as above")]
-fn word(text: &[u8]) -> Option<(u64, u32)> {
-    let number = |bytes: &[u8; 4]| u64::from(u32::from_le_bytes(*bytes));
-    match (text.first_chunk::<4>(), text.last_chunk::<4>()) {
-        // They overlap with the same bytes.
-        (Some(first), Some(last)) => {
-            let length = u32::try_from(text.len()).ok().filter(|length| *length <= 8)?;
-            Some((number(first) | number(last) << (8 * (length - 4)), length))
-        }
-        _ => match *text {
-            [a] => Some((u64::from(a), 1)),
-            [a, b] => Some((u64::from(u16::from_le_bytes([a, b])), 2)),
-            [a, b, c] => Some((u64::from(u32::from_le_bytes([a, b, c, 0])), 3)),
-            _ => None,
-        },
-    }
-}
-
 /// Joins the digits of eight bytes, of which the lowest is the first: each with its neighbour,
 /// then each two, then each four.
 #[inline]
@@ -142,7 +120,7 @@ mod tests {
     #[test]
     fn short_numbers_are_read_at_once() {
         for text in ["0", "7", "-3", "12", "999.9", "  12.3", " -40.1", "12345678", "+1.5", "1.", "  0"] {
-            assert!(Short::of_word(text.as_bytes()).is_some(), "{text:?}");
+            assert!(Short::of_word(Part::whole(text)).is_some(), "{text:?}");
         }
     }
 
@@ -153,9 +131,8 @@ mod tests {
                 " {0,3}[-+]?[0-9]{0,6}(\\.[0-9]{0,4})?", "[ 0-9.+-]{0,9}", "[\u{0}-\u{7f}]{0,8}", "\\PC{0,4}",
             ]).prop_flat_map(|pattern| pattern),
         ) {
-            let text = text.as_bytes();
-            if let Some(read) = Short::of_word(text) {
-                prop_assert_eq!(Some(read), Short::of_bytes(trimmed(text)));
+            if let Some(read) = Short::of_word(Part::whole(&text)) {
+                prop_assert_eq!(Some(read), Short::of_bytes(trimmed(text.as_bytes())));
             }
         }
 
@@ -163,7 +140,7 @@ mod tests {
         fn all_numbers_of_few_bytes_with_blanks_before_them_are_read_at_once(
             text in " {0,2}[-+]?[0-9]{1,2}(\\.[0-9]{0,2})?",
         ) {
-            prop_assert_eq!(Short::of_word(text.as_bytes()), Short::of_bytes(trimmed(text.as_bytes())));
+            prop_assert_eq!(Short::of_word(Part::whole(&text)), Short::of_bytes(trimmed(text.as_bytes())));
         }
     }
 }

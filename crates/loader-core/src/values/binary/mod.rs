@@ -12,7 +12,10 @@ mod digits;
 mod moment;
 mod network;
 mod number;
+mod part;
 
+pub(crate) use self::part::Part;
+use self::part::STRIDE;
 use super::certain::is_json;
 use super::kind::base_name;
 use crate::definition::ResolvedColumn;
@@ -100,17 +103,24 @@ impl BinaryForm {
 
     /// Appends a value, its length before it. Returns false, and appends nothing, where
     /// the text has to be left to Postgres.
-    #[inline]
+    #[must_use]
     pub fn write(self, text: &str, out: &mut Vec<u8>) -> bool {
+        memchr::memchr(0, text.as_bytes()).is_none() && self.write_part(Part::whole(text), out)
+    }
+
+    /// Does the same with a part of a text in which there is no NUL.
+    #[inline]
+    pub(crate) fn write_part(self, part: Part<'_>, out: &mut Vec<u8>) -> bool {
+        let text = part.text();
         match self.form {
             // What most tables are made of writes its length itself, in one step.
-            Form::SmallInt => number::write_smallint(text, out),
-            Form::Integer => number::write_integer(text, out),
-            Form::BigInt => number::write_bigint(text, out),
+            Form::SmallInt => number::write_smallint(part, out),
+            Form::Integer => number::write_integer(part, out),
+            Form::BigInt => number::write_bigint(part, out),
             Form::Real => number::write_real(text, out),
-            Form::Double => number::write_double(text, out),
-            Form::Numeric => number::write_numeric(text, out),
-            Form::Text => self.is_sure(text) && write_bytes(text.as_bytes(), out),
+            Form::Double => number::write_double(part, out),
+            Form::Numeric => number::write_numeric(part, out),
+            Form::Text => self.is_sure(text) && write_text(part, out),
             Form::Json => self.is_sure(text) && is_json(text, false) && write_bytes(text.as_bytes(), out),
             Form::Jsonb => {
                 self.is_sure(text)
@@ -137,7 +147,7 @@ impl BinaryForm {
 
     /// Whether the database is sure to take the text as characters.
     fn is_sure(self, text: &str) -> bool {
-        memchr::memchr(0, text.as_bytes()).is_none() && (self.any_character || text.is_ascii())
+        self.any_character || text.is_ascii()
     }
 }
 
@@ -166,6 +176,26 @@ pub fn write_bytes(value: &[u8], out: &mut Vec<u8>) -> bool {
     let Ok(length) = i32::try_from(value.len()) else { return false };
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(value);
+    true
+}
+
+/// Appends a text, its length before it. Returns false, and appends nothing, where it is
+/// longer than a value can be.
+#[inline]
+fn write_text(part: Part<'_>, out: &mut Vec<u8>) -> bool {
+    const LENGTH: usize = size_of::<u32>();
+    let text = part.text();
+    let (Some(value), Ok(length)) = (part.with_bytes_behind(), u32::try_from(text.len())) else {
+        return write_bytes(text.as_bytes(), out);
+    };
+    let mut cell = [0; LENGTH + STRIDE];
+    let (length_place, rest) = cell.split_at_mut(LENGTH);
+    length_place.copy_from_slice(&length.to_be_bytes());
+    rest.copy_from_slice(value);
+    // All of it, as so many bytes are written in few steps.
+    let end = out.len() + LENGTH + text.len();
+    out.extend_from_slice(&cell);
+    out.truncate(end);
     true
 }
 

@@ -1,7 +1,7 @@
 //! Numbers.
 
 use super::digits::{Short, signed, trimmed};
-use super::{with_length, write_fixed};
+use super::{Part, with_length, write_fixed};
 
 /// The longest numeric that is written; longer ones are rare.
 const MAX_NUMERIC_BYTES: usize = 256;
@@ -15,29 +15,29 @@ const POWERS: [f64; 23] = [
 /// What a double holds every whole number below.
 const EXACT: u64 = 1 << 53;
 
-pub(super) fn write_smallint(text: &str, out: &mut Vec<u8>) -> bool {
-    integer(text)
+pub(super) fn write_smallint(part: Part<'_>, out: &mut Vec<u8>) -> bool {
+    integer(part)
         .and_then(|number| i16::try_from(number).ok())
         .is_some_and(|number| write_fixed(number.to_be_bytes(), out))
 }
 
-pub(super) fn write_integer(text: &str, out: &mut Vec<u8>) -> bool {
-    integer(text)
+pub(super) fn write_integer(part: Part<'_>, out: &mut Vec<u8>) -> bool {
+    integer(part)
         .and_then(|number| i32::try_from(number).ok())
         .is_some_and(|number| write_fixed(number.to_be_bytes(), out))
 }
 
-pub(super) fn write_bigint(text: &str, out: &mut Vec<u8>) -> bool {
-    integer(text).is_some_and(|number| write_fixed(number.to_be_bytes(), out))
+pub(super) fn write_bigint(part: Part<'_>, out: &mut Vec<u8>) -> bool {
+    integer(part).is_some_and(|number| write_fixed(number.to_be_bytes(), out))
 }
 
-fn integer(text: &str) -> Option<i64> {
-    if let Some(Short { negative, digits, decimals }) = Short::of(text.as_bytes()) {
+fn integer(part: Part<'_>) -> Option<i64> {
+    if let Some(Short { negative, digits, decimals }) = Short::of(part) {
         // There is room for its digits with either sign.
         let number = digits.cast_signed();
         return decimals.is_none().then_some(if negative { -number } else { number });
     }
-    let bytes = trimmed(text.as_bytes());
+    let bytes = trimmed(part.text().as_bytes());
     let (negative, digits) = signed(bytes);
     if digits.is_empty() {
         return None;
@@ -75,9 +75,8 @@ fn is_zero(bytes: &[u8]) -> Option<bool> {
     has_digits.then_some(is_zero)
 }
 
-pub(super) fn write_double(text: &str, out: &mut Vec<u8>) -> bool {
-    let bytes = text.as_bytes();
-    if let Some(Short { negative, digits, decimals }) = Short::of(bytes)
+pub(super) fn write_double(part: Part<'_>, out: &mut Vec<u8>) -> bool {
+    if let Some(Short { negative, digits, decimals }) = Short::of(part)
         && digits <= EXACT
         && let Some(power) = POWERS.get(usize::from(decimals.unwrap_or_default()))
     {
@@ -87,7 +86,7 @@ pub(super) fn write_double(text: &str, out: &mut Vec<u8>) -> bool {
         let number = digits as f64 / power;
         return write_fixed((if negative { -number } else { number }).to_be_bytes(), out);
     }
-    let bytes = trimmed(bytes);
+    let bytes = trimmed(part.text().as_bytes());
     let Some(is_zero) = is_zero(bytes) else { return false };
     match parsed::<f64>(bytes) {
         // Postgres refuses what is not zero and too near to it, or too far.
@@ -111,17 +110,17 @@ fn parsed<T: std::str::FromStr>(bytes: &[u8]) -> Option<T> {
 
 /// Digits are written four by four, without zeros at either end, after the number of
 /// groups, the weight of the first, the sign, and the decimals (`numeric_recv`).
-pub(super) fn write_numeric(text: &str, out: &mut Vec<u8>) -> bool {
-    if write_short_numeric(text.as_bytes(), out) {
+pub(super) fn write_numeric(part: Part<'_>, out: &mut Vec<u8>) -> bool {
+    if write_short_numeric(part, out) {
         return true;
     }
-    let bytes = trimmed(text.as_bytes());
+    let bytes = trimmed(part.text().as_bytes());
     bytes.len() <= MAX_NUMERIC_BYTES && with_length(out, |out| write_long_numeric(bytes, out))
 }
 
 /// Writes a numeric of so few digits that they are one number. Most are.
-fn write_short_numeric(bytes: &[u8], out: &mut Vec<u8>) -> bool {
-    let Some(Short { negative, digits, decimals }) = Short::of(bytes) else { return false };
+fn write_short_numeric(part: Part<'_>, out: &mut Vec<u8>) -> bool {
+    let Some(Short { negative, digits, decimals }) = Short::of(part) else { return false };
     let decimals = usize::from(decimals.unwrap_or_default());
     // Groups begin at the point.
     let (missing, tenfold) = match decimals % 4 {
