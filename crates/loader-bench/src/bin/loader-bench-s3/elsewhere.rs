@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use anyhow::Context as _;
 use hyper::body::Incoming;
 use hyper::header::HOST;
 use hyper::http::uri::Uri;
@@ -34,20 +35,24 @@ impl Elsewhere {
         self.address.get().is_some()
     }
 
-    /// Asks the other server, and returns what it says. It does not look at signatures, as
-    /// they are for this server's address.
-    pub(crate) async fn ask(&self, mut request: Request<Incoming>) -> Response<Body> {
-        let answer = async {
-            let mut parts = self.address.get()?.clone().into_parts();
-            parts.path_and_query = request.uri().path_and_query().cloned();
-            *request.uri_mut() = Uri::from_parts(parts).ok()?;
-            request.headers_mut().remove(HOST);
-            Some(self.client.request(request).await.ok()?.map(Body::from))
-        };
-        answer.await.unwrap_or_else(|| {
-            let mut refused = Response::new(Body::empty());
+    /// Asks the other server, and returns what it says, or why it says nothing. It does not
+    /// look at signatures, as they are for this server's address.
+    pub(crate) async fn ask(&self, request: Request<Incoming>) -> Response<Body> {
+        self.answer(request).await.unwrap_or_else(|error| {
+            eprintln!("{error:#}");
+            let mut refused = Response::new(Body::from(format!("{error:#}")));
             *refused.status_mut() = StatusCode::BAD_GATEWAY;
             refused
         })
+    }
+
+    async fn answer(&self, mut request: Request<Incoming>) -> anyhow::Result<Response<Body>> {
+        let address = self.address.get().context("no other server is known")?;
+        let mut parts = address.clone().into_parts();
+        parts.path_and_query = request.uri().path_and_query().cloned();
+        *request.uri_mut() = Uri::from_parts(parts)?;
+        request.headers_mut().remove(HOST);
+        let answer = self.client.request(request).await;
+        Ok(answer.with_context(|| format!("the server at {address} does not answer"))?.map(Body::from))
     }
 }

@@ -13,6 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::StreamReader;
 
 /// Buckets are folders, and the objects are the files in them.
+#[derive(Debug, Clone)]
 pub(crate) struct Folder {
     pub(crate) root: PathBuf,
 }
