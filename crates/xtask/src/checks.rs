@@ -122,10 +122,7 @@ impl Check {
             Self::SamBuild => template_lint::sam_build(workspace).await.map(|done| *built = Some(done)),
             Self::Workflow => {
                 Box::pin(on_a_stack(workspace, WORKFLOW_STACK, async |stack| {
-                    if let Some(built) = built.take() {
-                        stack.run_what_is_built(built);
-                    }
-                    workflow_tests(workspace, stack).await
+                    workflow_tests(workspace, stack, built.take()).await
                 }))
                 .await
             }
@@ -229,7 +226,14 @@ async fn catalog_tests(workspace: &Workspace, stack: &mut Stack, major: Major) -
     run_visibly(&mut tests).await
 }
 
-async fn workflow_tests(workspace: &Workspace, stack: &mut Stack) -> anyhow::Result<()> {
+async fn workflow_tests(
+    workspace: &Workspace,
+    stack: &mut Stack,
+    built: Option<SamBuild>,
+) -> anyhow::Result<()> {
+    if let Some(built) = &built {
+        stack.run_what_is_built(built.clone());
+    }
     let cluster = stack.up_database().await?;
     let connection = stack.up(WAIT_SCALE).await?;
     let Some(emulator) = stack.emulator_pid() else {
@@ -242,7 +246,9 @@ async fn workflow_tests(workspace: &Workspace, stack: &mut Stack) -> anyhow::Res
         .env("STACK_JSON", serde_json::to_string(&connection)?)
         .env("STACK_NAME", WORKFLOW_STACK)
         .env("STACK_EMULATOR_PID", emulator.to_string())
-        .env("X", program);
+        .env("X", program)
+        // For a stack that a test has for itself.
+        .envs(built.map(|SamBuild(folder)| ("STACK_BUILT", folder)));
     run_visibly(&mut tests).await
 }
 

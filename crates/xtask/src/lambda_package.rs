@@ -31,7 +31,7 @@ pub(crate) fn release_settings(as_deployed: bool) -> (&'static str, String) {
 }
 
 /// What SAM has built: a folder for each function, with its program in it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct SamBuild(pub(crate) PathBuf);
 
 impl SamBuild {

@@ -42,6 +42,7 @@ use crate::bench::Bench;
 use crate::checks::Part;
 use crate::conformance::Conformance;
 use crate::interrupt::or_interrupted;
+use crate::lambda_package::SamBuild;
 use crate::measure::Measure;
 use crate::postgres::Major;
 use crate::stack::{Connection, Stack};
@@ -130,6 +131,9 @@ enum StackTask {
         /// Multiply the waits of Step Functions: 0 skips them.
         #[arg(long, default_value_t = 1.0)]
         wait_scale: f64,
+        /// Run what `sam build` has built in this folder, and build nothing.
+        #[arg(long)]
+        built: Option<PathBuf>,
     },
     /// Stops a stack and removes its data.
     Down {
@@ -218,8 +222,11 @@ async fn start_postgres(workspace: &Workspace, major: Major) -> anyhow::Result<(
 
 async fn manage_stack(workspace: &Workspace, task: StackTask) -> anyhow::Result<()> {
     match task {
-        StackTask::Up { name, json, wait_scale } => {
+        StackTask::Up { name, json, wait_scale, built } => {
             let mut stack = Stack::open(workspace, &name.name).await?;
+            if let Some(folder) = built {
+                stack.run_what_is_built(SamBuild(folder));
+            }
             match Box::pin(or_interrupted(stack.up(wait_scale))).await {
                 Ok(connection) => print(&connection, json),
                 Err(error) => {
