@@ -32,7 +32,6 @@ pub struct Mapping {
     most: usize,
     /// Whether a column that the object lacks is numbered in the order of the rows.
     is_numbered: bool,
-    goes_in_binary: bool,
     /// The cells of the object's header, without blanks around them.
     header: Vec<String>,
 }
@@ -132,8 +131,14 @@ impl Mapping {
     /// work by it. Rows with a value that can't be come after the others, so not where the
     /// database numbers them; and expressions read texts.
     #[must_use]
-    pub const fn goes_in_binary(&self) -> bool {
-        self.goes_in_binary
+    pub fn goes_in_binary(&self) -> bool {
+        let is_sent = |column: &MappedColumn| match &column.from {
+            // What stands for the time of the load has no form of its own.
+            From::Sql | From::Metadata(Metadata::LoadedAt) => None,
+            From::Field(_) | From::Constant(_) | From::Metadata(_) => column.binary,
+        };
+        let forms: Option<Vec<BinaryForm>> = self.carried().map(is_sent).collect();
+        !self.is_numbered && !self.has_expressions() && forms.is_some_and(|forms| saves_work(&forms))
     }
 
     /// Whether the database can read whatever is sent at once: then it refuses a row only
@@ -292,29 +297,7 @@ impl Mapping {
             column.base.has_ordered_default
                 && columns.iter().all(|mapped: &MappedColumn| mapped.name != column.name)
         });
-        let mut mapping = Self {
-            columns,
-            beside,
-            names,
-            width,
-            least,
-            most,
-            is_numbered,
-            goes_in_binary: false,
-            header: Vec::new(),
-        };
-        mapping.goes_in_binary = mapping.saves_work_in_binary();
-        Ok(mapping)
-    }
-
-    fn saves_work_in_binary(&self) -> bool {
-        let is_sent = |column: &MappedColumn| match &column.from {
-            // What stands for the time of the load has no form of its own.
-            From::Sql | From::Metadata(Metadata::LoadedAt) => None,
-            From::Field(_) | From::Constant(_) | From::Metadata(_) => column.binary,
-        };
-        let forms: Option<Vec<BinaryForm>> = self.carried().map(is_sent).collect();
-        !self.is_numbered && !self.has_expressions() && forms.is_some_and(|forms| saves_work(&forms))
+        Ok(Self { columns, beside, names, width, least, most, is_numbered, header: Vec::new() })
     }
 }
 

@@ -24,10 +24,10 @@ pub(super) enum Found {
 /// Finds the column of each cell.
 ///
 /// A cell is the column whose definition gives it as header or alias, else the one of
-/// that name, first without a look at blanks around it and then without them, else the one that [`Identifier::from_header`] makes of it. Where a cell
-/// repeats, the number that inference gives it (`_2`) finds its column. At last, cells
-/// and names are compared [`folded`], where that tells the columns apart. The surest
-/// matches go first.
+/// that name, first as it is written and then without the blanks around it; else the one
+/// that [`Identifier::from_header`] makes of it. Where a cell repeats, the number that
+/// inference gives it (`_2`) finds its column. At last, cells and names are compared
+/// [`folded`], where that tells the columns apart. The surest matches go first.
 pub(super) fn find_columns(cells: &[String], columns: &[HeaderColumn<'_>]) -> Vec<Found> {
     let mut by_header: HashMap<&str, Vec<usize>> = HashMap::new();
     let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
