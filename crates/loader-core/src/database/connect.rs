@@ -28,10 +28,16 @@ pub(crate) const APPLICATION: &str = "s3pg";
 /// - `search_path`, `DateStyle` and the like are left as the role has them: they
 ///   decide how the files' text is read and what the table's own functions see,
 ///   and that is the owner's choice. Our own statements qualify every name.
+/// - A commit waits for the disk, even where the server's do not: the next step goes
+///   by what this one has written, and a crash must not take it back. Only the
+///   transactions that load do without ([`super::pace::ask`]). A setting that waits
+///   for standbys, too, or for them alone, is left as it is.
 const SESSION: &str = "set tcp_keepalives_idle = 15; \
      set tcp_keepalives_interval = 5; \
      set tcp_keepalives_count = 3; \
-     set idle_in_transaction_session_timeout = '5min'";
+     set idle_in_transaction_session_timeout = '5min'; \
+     select pg_catalog.set_config('synchronous_commit', 'on', false) \
+      where pg_catalog.current_setting('synchronous_commit') = 'off'";
 
 /// Opens a connection.
 ///

@@ -18,8 +18,7 @@ const WITNESS: &str = "
 
 async fn built_with(given: &str) -> World {
     let world = World::new().await;
-    let name = world.one("select quote_ident(current_database())").await;
-    world.execute(&format!("alter database {name} set maintenance_work_mem = '{given}'")).await;
+    world.set_for_new_sessions("maintenance_work_mem", given).await;
     world
         .execute(
             "create table public.t (id int primary key, name text);

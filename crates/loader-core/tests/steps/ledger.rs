@@ -34,14 +34,8 @@ async fn a_load_looks_at_the_ledger_of_its_own_objects_only() {
 async fn loads_do_not_wait_for_the_disk_and_the_publish_does() {
     let world = World::new().await;
     world.put_three();
-    // As a server has it by default; those of the tests do without.
-    world
-        .execute(
-            "do $$ begin
-                 execute format('alter database %I set synchronous_commit = on', current_database());
-             end $$",
-        )
-        .await;
+    // The publish waits even where the database's other commits do not.
+    world.set_for_new_sessions("synchronous_commit", "off").await;
     let plan = world.planned("r1", &json!({"engine": "stream"})).await;
     world
         .execute(
@@ -60,5 +54,18 @@ async fn loads_do_not_wait_for_the_disk_and_the_publish_does() {
         world.rows("select what, waits from public.seen order by at").await,
         ["(object,off)", "(object,off)", "(object,off)", "(version,on)"]
     );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_session_that_waits_for_more_or_less_than_the_disk_is_left_as_it_is() {
+    let world = World::new().await;
+    for (set, expected) in [("off", "on"), ("on", "on"), ("local", "local"), ("remote_apply", "remote_apply")]
+    {
+        world.set_for_new_sessions("synchronous_commit", set).await;
+        let client = world.database.connect().await;
+        let row = client.query_one("select current_setting('synchronous_commit')", &[]).await.unwrap();
+        assert_eq!(row.get::<_, String>(0), expected);
+    }
     world.end().await;
 }

@@ -299,6 +299,12 @@ impl World {
         self.client.batch_execute(statements).await.unwrap();
     }
 
+    /// Sets what sessions of this database begin with from now on.
+    pub(crate) async fn set_for_new_sessions(&self, setting: &str, value: &str) {
+        let name = self.one("current_database()").await;
+        self.execute(&format!("alter database {name} set {setting} = '{value}'")).await;
+    }
+
     /// Lets the lease of every table expire.
     pub(crate) async fn expire_leases(&self) {
         self.execute("update loader.lease set expires_at = clock_timestamp() - interval '1 second'").await;
