@@ -68,7 +68,7 @@ impl Runner<'_> {
     /// Loads a data set as ours does by itself, and returns the columns of the table.
     pub(crate) async fn columns(&self, dataset: &Dataset) -> anyhow::Result<Vec<Column>> {
         drop(self.database.renew().await?);
-        let load = self.loader("run", dataset, None, "stream", false);
+        let load = self.loader("run", dataset, None, &stream(), false);
         child::measure(self.workspace, &self.folder, &load, self.limit)
             .await
             .context("ours does not load it")?;
@@ -168,15 +168,21 @@ impl Runner<'_> {
                 create_table(&client, columns).await?;
                 self.statements(&format!("copy {TARGET} from {own}\n"))
             }
-            Way::Ours { one } => self.prepare_ours(dataset, told, "stream", one).await,
+            Way::Ours { one } => self.prepare_ours(dataset, told, &stream(), one).await,
+            // CSV in an encoding that the database decodes goes on as it is. The files are
+            // ASCII, which this one's first half is.
+            Way::OursAsCsv => {
+                let as_it_is = json!({"engine": "stream", "dialect": {"encoding": "EUC_JP"}});
+                self.prepare_ours(dataset, Some(columns), &as_it_is, false).await
+            }
             Way::AwsS3 => {
                 // The server starts it.
                 system_package::ensure_program("curl", "curl").await?;
                 aws_s3_stand_in::install(&self.database.url(), &self.buckets.endpoint).await?;
-                self.prepare_ours(dataset, told, "aws_s3", false).await
+                self.prepare_ours(dataset, told, &json!({"engine": "aws_s3"}), false).await
             }
             Way::OursWhole => Ok(Ready {
-                program: self.loader("run", dataset, told, "stream", false),
+                program: self.loader("run", dataset, told, &stream(), false),
                 table: format!("public.{}", dataset.name),
             }),
             _ => {
@@ -223,15 +229,15 @@ impl Runner<'_> {
         &self,
         dataset: &Dataset,
         columns: Option<&[Column]>,
-        engine: &str,
+        definition: &Value,
         one: bool,
     ) -> anyhow::Result<Ready> {
-        let prepare = self.loader("prepare", dataset, columns, engine, one);
+        let prepare = self.loader("prepare", dataset, columns, definition, one);
         let taken = child::measure(self.workspace, &self.folder, &prepare, self.limit).await?;
         let answer: Value = serde_json::from_str(taken.printed.lines().last().unwrap_or_default())?;
         let staging = answer.get("staging").and_then(Value::as_str).context("there is no staging table")?;
         Ok(Ready {
-            program: self.loader("import", dataset, columns, engine, one),
+            program: self.loader("import", dataset, columns, definition, one),
             table: format!("dataimport.{}", quote_identifier(staging)),
         })
     }
@@ -242,15 +248,16 @@ impl Runner<'_> {
         step: &str,
         dataset: &Dataset,
         columns: Option<&[Column]>,
-        engine: &str,
+        definition: &Value,
         one: bool,
     ) -> Program {
-        let mut definition = json!({"prefix": dataset.prefix(one), "engine": engine});
-        if let (Some(columns), Some(definition)) = (columns, definition.as_object_mut()) {
-            let columns = columns
-                .iter()
-                .map(|column| json!({"name": column.name, "type": column.sql_type, "header": column.header}));
-            definition.insert("columns".to_owned(), columns.collect());
+        let mut definition = definition.clone();
+        if let Some(definition) = definition.as_object_mut() {
+            definition.insert("prefix".to_owned(), dataset.prefix(one).into());
+            if let Some(columns) = columns {
+                let column = |of: &Column| json!({"name": of.name, "type": of.sql_type, "header": of.header});
+                definition.insert("columns".to_owned(), columns.iter().map(column).collect());
+            }
         }
         let input = json!({"table": dataset.name, "definition": definition}).to_string();
         let (url, plan) = (self.database.url(), self.folder.join("plan.json").display().to_string());
@@ -282,6 +289,11 @@ impl Runner<'_> {
         );
         environment
     }
+}
+
+/// What a definition says for the stream engine.
+fn stream() -> Value {
+    json!({"engine": "stream"})
 }
 
 async fn create_table(client: &Client, columns: &[Column]) -> anyhow::Result<()> {

@@ -70,6 +70,8 @@ pub(crate) enum Way {
     Psql { each: bool },
     /// Our import of the objects, or of one object, into the staging table.
     Ours { one: bool },
+    /// The same of the objects, with CSV sent on as it is, for the server to read.
+    OursAsCsv,
     /// Ours from its input to the published table, in one process.
     OursWhole,
     /// Our import by the functions of `aws_s3`, which `curl` stands in for.
@@ -94,6 +96,7 @@ impl Way {
             Self::Psql { each: true } => "psql \\copy, each file".to_owned(),
             Self::Ours { one: false } => "ours, stream".to_owned(),
             Self::Ours { one: true } => "ours, stream, one object".to_owned(),
+            Self::OursAsCsv => "ours, stream as CSV".to_owned(),
             Self::OursWhole => "ours, input to published table".to_owned(),
             Self::AwsS3 => "ours, aws_s3 stand-in".to_owned(),
             Self::StateMachine => "ours, state machine on the emulator".to_owned(),
@@ -112,7 +115,10 @@ impl Way {
 
     /// Tells whether it is ours.
     pub(crate) fn is_ours(self) -> bool {
-        matches!(self, Self::Ours { .. } | Self::OursWhole | Self::AwsS3 | Self::StateMachine)
+        matches!(
+            self,
+            Self::Ours { .. } | Self::OursAsCsv | Self::OursWhole | Self::AwsS3 | Self::StateMachine
+        )
     }
 
     /// Tells where it reads the rows from.
@@ -147,6 +153,9 @@ pub(crate) fn ways(lane: Lane, files: usize, choice: Choice) -> Vec<Way> {
     ways.push(Way::Ours { one: false });
     if many {
         ways.push(Way::Ours { one: true });
+    }
+    if !choice.quick {
+        ways.push(Way::OursAsCsv);
     }
     if lane != Lane::Typed {
         return ways;
