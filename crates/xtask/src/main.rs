@@ -3,6 +3,7 @@
 //! `cargo x stack up` runs the whole application on this machine, `cargo demo` shows
 //! it at work, `cargo x test` checks it.
 
+mod arm64;
 mod aws;
 mod aws_s3_stand_in;
 mod bench;
@@ -76,6 +77,8 @@ enum Task {
         #[arg(long)]
         only: Vec<Part>,
     },
+    /// Runs the core's tests as on arm64, in an emulator of that processor.
+    Arm64,
     /// Starts a Postgres of a version, and prints how tests reach it.
     Postgres {
         /// 15, 16, 17 or 18.
@@ -179,6 +182,7 @@ async fn run(task: Task) -> anyhow::Result<()> {
         Task::Demo { fresh, data } => Box::pin(demo::run(&workspace, fresh, data)).await,
         Task::Stack(task) => Box::pin(manage_stack(&workspace, task)).await,
         Task::Test { only } => Box::pin(checks::run_parts(&workspace, &only)).await,
+        Task::Arm64 => Box::pin(arm64::test(&workspace)).await,
         Task::Postgres { major } => start_postgres(&workspace, major).await,
         Task::Lint { what } => {
             let parts: &[Part] = match what {

@@ -1,6 +1,7 @@
 //! `cargo x bench`: ours beside the server's own COPY, and beside others, on the same rows
 //! and the same server.
 
+mod apart;
 mod bars;
 mod chart;
 mod child;
@@ -24,6 +25,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 
+use self::apart::Halves;
 use self::dataset::{Dataset, Shelf};
 use self::generated::Made;
 use self::report::{Found, Section};
@@ -69,6 +71,12 @@ pub(crate) struct Bench {
     /// Besides the limit the ways only whose names contain this; can be given more than once.
     #[arg(long)]
     only: Vec<String>,
+    /// The tables only that have such columns; can be given more than once.
+    #[arg(long)]
+    lane: Vec<Lane>,
+    /// Let the server and everything else share all processors; otherwise each has one half.
+    #[arg(long)]
+    together: bool,
     /// The size of the one made-up file; the narrow and the wide table have a quarter of it.
     #[arg(long, default_value_t = 1_000)]
     megabytes: u64,
@@ -135,6 +143,11 @@ async fn measure(
     s3: &Path,
 ) -> anyhow::Result<()> {
     heading("Setting up");
+    let halves = if asked.together { None } else { Halves::of_this_machine()? };
+    match &halves {
+        Some(halves) => halves.hold_others()?,
+        None => say("the server shares its processors with everything else"),
+    }
     let mut buckets = Buckets::serve(s3, shelf.buckets()).await?;
     // First, as it starts the server anew.
     let state_machine = if asked.full {
@@ -149,6 +162,9 @@ async fn measure(
         None
     };
     let database = Database::open(stack.up_database_of(asked.postgres).await?).await?;
+    if let Some(halves) = &halves {
+        halves.hold_server(database.session())?;
+    }
     let version = database.version().await?;
     let folder = workspace.root().join(RESULTS);
     let work = folder.join("work");
@@ -212,7 +228,7 @@ async fn measure_dataset(
 ) -> anyhow::Result<Vec<Section>> {
     let typed = runner.columns(dataset).await?;
     let mut sections = Vec::new();
-    for lane in Lane::ALL {
+    for lane in Lane::ALL.into_iter().filter(|lane| asked.lane.is_empty() || asked.lane.contains(lane)) {
         let columns = match lane.columns(&typed) {
             Some(columns) => columns,
             None if lane == Lane::Typed => typed.clone(),
@@ -289,6 +305,7 @@ fn write(
         "load": fs::read_to_string("/proc/loadavg").unwrap_or_default().trim(),
         "sessions": asked.sessions,
         "as_deployed": asked.as_deployed,
+        "together": asked.together,
         "sections": sections,
         "medians": medians,
         "bars": judged,

@@ -40,7 +40,8 @@ impl ServerTime {
 
 /// A line of `/proc/<pid>/stat` (man page proc(5)).
 pub(crate) struct Stat {
-    parent: u32,
+    /// The process that has started it.
+    pub(crate) parent: u32,
     /// By the process itself, in ticks.
     pub(crate) used: u64,
     used_by_ended: u64,

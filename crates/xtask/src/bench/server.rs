@@ -48,6 +48,11 @@ impl Database {
         self.cluster.url("postgres")
     }
 
+    /// Returns the process of a session that lasts as long as this.
+    pub(crate) fn session(&self) -> u32 {
+        self.session
+    }
+
     /// Returns the server's port.
     pub(crate) fn port(&self) -> u16 {
         self.cluster.port()

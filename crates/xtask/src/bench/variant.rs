@@ -6,7 +6,7 @@ use super::peers::{PEERS, Peer};
 use super::rows::Column;
 
 /// What the table's columns are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Lane {
     /// Of the types that were inferred: what has decimals is `numeric`.
