@@ -15,8 +15,6 @@ use crate::workspace::Workspace;
 
 const STACK: &str = "arm64";
 const TARGET: &str = "aarch64-unknown-linux-gnu";
-/// What cargo's and cc's settings call it.
-const SETTING: &str = "AARCH64_UNKNOWN_LINUX_GNU";
 const COMPILER: &str = "aarch64-linux-gnu-gcc";
 /// Where Debian has the C library of the other processor.
 const LIBRARIES: &str = "/usr/aarch64-linux-gnu";
@@ -34,6 +32,7 @@ pub(crate) async fn test(workspace: &Workspace) -> anyhow::Result<()> {
         install("libc6-dev-arm64-cross").await?;
     }
     ensure_program("qemu-aarch64", "qemu-user").await?;
+    // Without it the system's own Rust has to have the target.
     if find_program("rustup").is_some() {
         run(Command::new("rustup").args(["target", "add", TARGET])).await?;
     }
@@ -50,9 +49,8 @@ async fn run_tests(workspace: &Workspace, stack: &mut Stack) -> anyhow::Result<(
     tests
         .args(["test", "--quiet", "--no-fail-fast", "--package", "loader-core", "--target", TARGET])
         .args(TESTS)
-        .env(format!("CARGO_TARGET_{SETTING}_LINKER"), COMPILER)
-        .env(format!("CARGO_TARGET_{SETTING}_RUNNER"), format!("qemu-aarch64 -L {LIBRARIES}"))
-        .env(format!("CC_{}", SETTING.to_lowercase()), COMPILER)
+        .args(["--config", &format!("target.{TARGET}.linker = '{COMPILER}'")])
+        .args(["--config", &format!("target.{TARGET}.runner = 'qemu-aarch64 -L {LIBRARIES}'")])
         .env("TEST_DATABASE_URL", cluster.url("postgres"));
     run_visibly(&mut tests).await.context("a test failed on arm64")
 }

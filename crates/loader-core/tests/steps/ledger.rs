@@ -58,7 +58,7 @@ async fn loads_do_not_wait_for_the_disk_and_the_publish_does() {
 }
 
 #[tokio::test]
-async fn a_session_that_waits_for_more_or_less_than_the_disk_is_left_as_it_is() {
+async fn a_session_waits_for_the_disk_and_for_standbys_where_it_is_told_to() {
     let world = World::new().await;
     for (set, expected) in [("off", "on"), ("on", "on"), ("local", "local"), ("remote_apply", "remote_apply")]
     {

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use super::processor::Stat;
+use super::processor::{Stat, children};
 
 /// Which processors the server has, and which everything else.
 pub(super) struct Halves {
@@ -28,24 +28,18 @@ impl Halves {
         Some(Self { server: set_of(server), others: set_of(others) })
     }
 
-    /// Holds this process, and all that it starts from now on, to the others' processors.
-    pub(super) fn hold_others(&self) -> anyhow::Result<()> {
-        hold("self", &self.others)
+    /// Holds this process and what it starts from now on to the others' processors, and
+    /// with it what it has started before: those processes, not their children.
+    pub(super) fn hold_others(&self, started: &[u32]) -> anyhow::Result<()> {
+        started.iter().chain([&std::process::id()]).try_for_each(|pid| hold(*pid, &self.others))
     }
 
     /// Holds the server of a session, all its processes and those to come, to its own.
     pub(super) fn hold_server(&self, session: u32) -> anyhow::Result<()> {
         let postmaster = Stat::of(session).context("the server's processes can't be seen")?.parent;
         // First, as new ones are like it.
-        hold(&postmaster.to_string(), &self.server)?;
-        for entry in fs::read_dir("/proc")? {
-            let name = entry?.file_name();
-            let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
-            if Stat::of(pid).is_some_and(|stat| stat.parent == postmaster) {
-                hold(&pid.to_string(), &self.server)?;
-            }
-        }
-        Ok(())
+        hold(postmaster, &self.server)?;
+        children(postmaster)?.try_for_each(|(pid, _)| hold(pid, &self.server))
     }
 }
 
@@ -58,12 +52,11 @@ fn set_of(numbers: &[usize]) -> CpuSet {
 }
 
 /// Holds all threads of a process; what has ended meanwhile needs no holding.
-fn hold(process: &str, processors: &CpuSet) -> anyhow::Result<()> {
+fn hold(process: u32, processors: &CpuSet) -> anyhow::Result<()> {
     let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { return Ok(()) };
-    for thread in threads {
-        let thread = thread?.file_name();
-        let pid = thread.to_str().and_then(|thread| thread.parse().ok()).and_then(Pid::from_raw);
-        match sched_setaffinity(pid, processors) {
+    let numbers = threads.filter_map(|thread| thread.ok()?.file_name().to_str()?.parse().ok());
+    for thread in numbers.filter_map(Pid::from_raw) {
+        match sched_setaffinity(Some(thread), processors) {
             Ok(()) | Err(rustix::io::Errno::SRCH) => {}
             Err(error) => return Err(error).context("cannot hold a process to some processors"),
         }
@@ -100,7 +93,7 @@ mod tests {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        hold(&shell.id().to_string(), &last).unwrap();
+        hold(shell.id(), &last).unwrap();
         shell.stdin.take().unwrap().write_all(b"go\n").unwrap();
         let printed = String::from_utf8(shell.wait_with_output().unwrap().stdout).unwrap();
         assert_eq!(printed.split_whitespace().last().unwrap(), all.last().unwrap().to_string());

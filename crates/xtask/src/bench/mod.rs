@@ -143,11 +143,6 @@ async fn measure(
     s3: &Path,
 ) -> anyhow::Result<()> {
     heading("Setting up");
-    let halves = if asked.together { None } else { Halves::of_this_machine()? };
-    match &halves {
-        Some(halves) => halves.hold_others()?,
-        None => say("the server shares its processors with everything else"),
-    }
     let mut buckets = Buckets::serve(s3, shelf.buckets()).await?;
     // First, as it starts the server anew.
     let state_machine = if asked.full {
@@ -162,10 +157,24 @@ async fn measure(
         None
     };
     let database = Database::open(stack.up_database_of(asked.postgres).await?).await?;
-    if let Some(halves) = &halves {
-        halves.hold_server(database.session())?;
+    // Before anything is held, as it is counted in what this process may use.
+    let processors = std::thread::available_parallelism().map(usize::from).unwrap_or_default();
+    // Last, as what is built in setting up may use all.
+    let halves = if asked.together { None } else { Halves::of_this_machine()? };
+    match &halves {
+        Some(halves) => {
+            let emulator = stack.emulator_pid().map(i32::unsigned_abs);
+            let started: Vec<u32> = buckets.process().into_iter().chain(emulator).collect();
+            halves.hold_others(&started)?;
+            halves.hold_server(database.session())?;
+        }
+        None => say("the server shares its processors with everything else"),
     }
-    let version = database.version().await?;
+    let machine = json!({
+        "postgres": database.version().await?,
+        "processors": processors,
+        "server_apart": halves.is_some(),
+    });
     let folder = workspace.root().join(RESULTS);
     let work = folder.join("work");
     fs::create_dir_all(&work).with_context(|| format!("cannot create {}", work.display()))?;
@@ -184,7 +193,7 @@ async fn measure(
         heading(format!("Measuring {}", dataset.name));
         sections.extend(Box::pin(measure_dataset(&runner, &dataset, asked)).await?);
         // What a later data set breaks off is not lost.
-        write(workspace, &folder, &version, asked, &sections)?;
+        write(workspace, &folder, &machine, asked, &sections)?;
     }
     runner.database.drop().await?;
     fs::remove_dir_all(&runner.folder)?;
@@ -286,7 +295,7 @@ fn is_asked(asked: &Bench, way: Way) -> bool {
 fn write(
     workspace: &Workspace,
     folder: &Path,
-    version: &str,
+    machine: &Value,
     asked: &Bench,
     sections: &[Section],
 ) -> anyhow::Result<()> {
@@ -300,12 +309,10 @@ fn write(
         })
         .collect();
     let figures = json!({
-        "postgres": version,
-        "processors": std::thread::available_parallelism().map(usize::from).unwrap_or_default(),
+        "machine": machine,
         "load": fs::read_to_string("/proc/loadavg").unwrap_or_default().trim(),
         "sessions": asked.sessions,
         "as_deployed": asked.as_deployed,
-        "together": asked.together,
         "sections": sections,
         "medians": medians,
         "bars": judged,

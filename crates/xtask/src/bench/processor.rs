@@ -18,12 +18,7 @@ impl ServerTime {
         let postmaster = Stat::of(session)?.parent;
         loop {
             let before = Stat::of(postmaster)?.used_by_ended;
-            let living: u64 = std::fs::read_dir("/proc")
-                .ok()?
-                .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok().and_then(Stat::of))
-                .filter(|stat| stat.parent == postmaster)
-                .map(|stat| stat.used)
-                .sum();
+            let living: u64 = children(postmaster).ok()?.map(|(_, stat)| stat.used).sum();
             let main = Stat::of(postmaster)?;
             // A session that ends meanwhile would count twice, or not at all.
             if main.used_by_ended == before {
@@ -36,6 +31,16 @@ impl ServerTime {
     pub(crate) fn since(self, before: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(before.0) * 1_000 / TICKS)
     }
+}
+
+/// Lists the living processes that a process has started.
+pub(crate) fn children(parent: u32) -> std::io::Result<impl Iterator<Item = (u32, Stat)>> {
+    Ok(std::fs::read_dir("/proc")?
+        .filter_map(|entry| {
+            let pid = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            Some((pid, Stat::of(pid)?))
+        })
+        .filter(move |(_, stat)| stat.parent == parent))
 }
 
 /// A line of `/proc/<pid>/stat` (man page proc(5)).

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio_postgres::Client;
 
 use super::child::{self, Program, Taken};
@@ -68,7 +68,7 @@ impl Runner<'_> {
     /// Loads a data set as ours does by itself, and returns the columns of the table.
     pub(crate) async fn columns(&self, dataset: &Dataset) -> anyhow::Result<Vec<Column>> {
         drop(self.database.renew().await?);
-        let load = self.loader("run", dataset, None, &stream(), false);
+        let load = self.loader("run", dataset, None, Way::OursWhole);
         child::measure(self.workspace, &self.folder, &load, self.limit)
             .await
             .context("ours does not load it")?;
@@ -168,21 +168,17 @@ impl Runner<'_> {
                 create_table(&client, columns).await?;
                 self.statements(&format!("copy {TARGET} from {own}\n"))
             }
-            Way::Ours { one } => self.prepare_ours(dataset, told, &stream(), one).await,
-            // CSV in an encoding that the database decodes goes on as it is. The files are
-            // ASCII, which this one's first half is.
-            Way::OursAsCsv => {
-                let as_it_is = json!({"engine": "stream", "dialect": {"encoding": "EUC_JP"}});
-                self.prepare_ours(dataset, Some(columns), &as_it_is, false).await
-            }
+            Way::Ours { .. } => self.prepare_ours(dataset, told, way).await,
+            // Nothing is inferred from what only the database decodes.
+            Way::OursAsCsv => self.prepare_ours(dataset, Some(columns), way).await,
             Way::AwsS3 => {
                 // The server starts it.
                 system_package::ensure_program("curl", "curl").await?;
                 aws_s3_stand_in::install(&self.database.url(), &self.buckets.endpoint).await?;
-                self.prepare_ours(dataset, told, &json!({"engine": "aws_s3"}), false).await
+                self.prepare_ours(dataset, told, way).await
             }
             Way::OursWhole => Ok(Ready {
-                program: self.loader("run", dataset, told, &stream(), false),
+                program: self.loader("run", dataset, told, way),
                 table: format!("public.{}", dataset.name),
             }),
             _ => {
@@ -229,37 +225,22 @@ impl Runner<'_> {
         &self,
         dataset: &Dataset,
         columns: Option<&[Column]>,
-        definition: &Value,
-        one: bool,
+        way: Way,
     ) -> anyhow::Result<Ready> {
-        let prepare = self.loader("prepare", dataset, columns, definition, one);
+        let prepare = self.loader("prepare", dataset, columns, way);
         let taken = child::measure(self.workspace, &self.folder, &prepare, self.limit).await?;
         let answer: Value = serde_json::from_str(taken.printed.lines().last().unwrap_or_default())?;
         let staging = answer.get("staging").and_then(Value::as_str).context("there is no staging table")?;
         Ok(Ready {
-            program: self.loader("import", dataset, columns, definition, one),
+            program: self.loader("import", dataset, columns, way),
             table: format!("dataimport.{}", quote_identifier(staging)),
         })
     }
 
     /// A step of ours, which is told the columns or infers them.
-    fn loader(
-        &self,
-        step: &str,
-        dataset: &Dataset,
-        columns: Option<&[Column]>,
-        definition: &Value,
-        one: bool,
-    ) -> Program {
-        let mut definition = definition.clone();
-        if let Some(definition) = definition.as_object_mut() {
-            definition.insert("prefix".to_owned(), dataset.prefix(one).into());
-            if let Some(columns) = columns {
-                let column = |of: &Column| json!({"name": of.name, "type": of.sql_type, "header": of.header});
-                definition.insert("columns".to_owned(), columns.iter().map(column).collect());
-            }
-        }
-        let input = json!({"table": dataset.name, "definition": definition}).to_string();
+    fn loader(&self, step: &str, dataset: &Dataset, columns: Option<&[Column]>, way: Way) -> Program {
+        let input =
+            json!({"table": dataset.name, "definition": definition(dataset, columns, way)}).to_string();
         let (url, plan) = (self.database.url(), self.folder.join("plan.json").display().to_string());
         let sessions = self.sessions.to_string();
         let mut arguments = vec![step, "--database", &url, "--bucket", BUCKET, "--input", &input];
@@ -291,9 +272,22 @@ impl Runner<'_> {
     }
 }
 
-/// What a definition says for the stream engine.
-fn stream() -> Value {
-    json!({"engine": "stream"})
+/// Writes the definition of a way of ours.
+fn definition(dataset: &Dataset, columns: Option<&[Column]>, way: Way) -> Map<String, Value> {
+    let engine = if way == Way::AwsS3 { "aws_s3" } else { "stream" };
+    let mut definition = Map::new();
+    definition.insert("prefix".to_owned(), dataset.prefix(way.is_one_file()).into());
+    definition.insert("engine".to_owned(), engine.into());
+    if way == Way::OursAsCsv {
+        // CSV in an encoding that the database decodes goes on as it is. The files are ASCII,
+        // which this one's first half is.
+        definition.insert("dialect".to_owned(), json!({"encoding": "EUC_JP"}));
+    }
+    if let Some(columns) = columns {
+        let column = |of: &Column| json!({"name": of.name, "type": of.sql_type, "header": of.header});
+        definition.insert("columns".to_owned(), columns.iter().map(column).collect());
+    }
+    definition
 }
 
 async fn create_table(client: &Client, columns: &[Column]) -> anyhow::Result<()> {

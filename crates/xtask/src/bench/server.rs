@@ -162,6 +162,11 @@ impl Buckets {
         Ok(input.write_all(format!("{endpoint}\n").as_bytes()).await?)
     }
 
+    /// Returns the server's process, while it runs.
+    pub(crate) fn process(&self) -> Option<u32> {
+        self.server.id()
+    }
+
     /// Returns what AWS SDKs read from their environment.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         [
