@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use super::last_mapping::LastMapping;
+use super::last_mapping::{Fields, LastMapping};
 use super::rows::RowsObject;
 use crate::database::rejects::{Reject, kept_text};
 use crate::definition::dialect::copy::CopyDialect;
@@ -22,7 +22,7 @@ use crate::record::is_decoded_alike;
 use crate::record::locate::locate;
 use crate::record::mapping::Mapping;
 use crate::record::parsed::Parsed;
-use crate::record::parser::Parser;
+use crate::record::parser::{Parser, parse};
 use crate::record::unpack::{unpack, unpack_written};
 use crate::record::{LineCount, RecordReader, RecordSplitter};
 use crate::sniff::{Sniffed, sniff, sniff_inferred};
@@ -32,6 +32,9 @@ use crate::source::{ByteStream, ObjectSource, ObjectVersion};
 /// ahead of `fetch_ahead` objects, memory is bounded, and most small objects are
 /// there whole when the database is ready for them.
 const READ_AHEAD_BYTES: usize = 256 * 1024;
+
+/// How much of an object is looked at to see how long its texts are.
+pub(super) const WEIGHED_BYTES: usize = 64 * 1024;
 
 /// How much of an object is fetched to read its header for `aws_s3`.
 const HEADER_BYTES: u64 = 64 * 1024;
@@ -190,40 +193,41 @@ impl Opener {
         let (ahead, rest) =
             read_ahead(unpack_written(open.body, &self.definition.dialect).await?.body).await?;
         let (Sniffed { dialect, found, doubts }, reason) = self.dialect_of(object, &ahead, reason)?;
+        let beginning = ahead.clone();
         let body = stream::iter(ahead.into_iter().map(Ok)).chain(rest);
         let mut parser = Parser::new(Box::pin(body), &dialect)?;
         let header = parser.header().await?;
-        let (mapping, first) = self.mapping(object, &dialect, header.as_deref(), &mut parser).await?;
+        let first_records = || parse(&joined(&beginning, WEIGHED_BYTES), &dialect).1;
+        let (mapping, first) =
+            self.mapping(object, &dialect, header.as_deref(), &mut parser, first_records).await?;
         Ok(RowsObject { mapping, header, dialect, found, doubts, reason, parser, first, begun: None })
     }
 
     /// Maps an object of which the header has been read. Its first record is read where
-    /// the mapping has to know it.
+    /// the mapping has to know it, and some of the `first_records` where it is to be seen how
+    /// long the texts are.
     pub(super) async fn mapping(
         &self,
         object: &ObjectVersion,
         dialect: &Dialect,
         header: Option<&[String]>,
         parser: &mut Parser,
+        first_records: impl FnOnce() -> Vec<Parsed>,
     ) -> Result<(Arc<Mapping>, Option<Parsed>)> {
-        if let Some(header) = header {
-            return Ok((self.last_mapping.of(header, dialect, &self.definition, &object.key)?, None));
-        }
-        let is_named = dialect.names.is_some() || dialect.format == Format::Fixed;
+        let has_names = header.is_some() || dialect.names.is_some() || dialect.format == Format::Fixed;
         // How many columns an object without names has is seen in its first record.
         let mut first = None;
-        if !is_named && self.definition.missing_columns != MissingColumns::Fail {
+        if !has_names && self.definition.missing_columns != MissingColumns::Fail {
             let mut record = Parsed::default();
             first = parser.next(&mut record).await?.then_some(record);
         }
-        let mapping = match first.as_ref().filter(|first| first.fault().is_none()) {
-            Some(first) => Mapping::of_width(first.width(), dialect, &self.definition, &object.key)?,
-            None => Mapping::of(None, dialect, &self.definition, &object.key)?,
-        };
-        if !is_named {
+        let width = first.as_ref().filter(|first| first.fault().is_none()).map(Parsed::width);
+        let fields = Fields { header, width, dialect };
+        let mapping = self.last_mapping.of(&fields, &self.definition, &object.key, first_records)?;
+        if !has_names {
             parser.set_width(mapping.width);
         }
-        Ok((Arc::new(mapping), first))
+        Ok((mapping, first))
     }
 
     /// Returns the dialect of an object, and why it is read so: what was found out, and
@@ -339,6 +343,11 @@ impl Opener {
     fn all_columns(&self) -> Vec<Identifier> {
         self.definition.columns.iter().map(|column| column.name.clone()).collect()
     }
+}
+
+/// Puts the first bytes together, so many at most.
+fn joined(chunks: &VecDeque<Bytes>, most: usize) -> Vec<u8> {
+    chunks.iter().flatten().copied().take(most).collect()
 }
 
 async fn read_ahead(mut body: ByteStream) -> Result<(VecDeque<Bytes>, ByteStream)> {

@@ -1,11 +1,13 @@
 //! One part of a big object, loaded in a transaction of its own.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio_postgres::Client;
 
 use super::group::{Assignment, Failed, GroupError, GroupOutcome, is_objects_fault, lost};
-use super::open::{Opener, named};
+use super::open::{Opener, WEIGHED_BYTES, named};
 use super::rows::{Lane, RowsObject};
 use super::turn;
 use crate::database::control_schema::Schema;
@@ -165,6 +167,21 @@ fn unsplittable(why: String) -> Error {
     Error::new(ErrorName::Unreconciled, why)
 }
 
+/// Sees in the first records of an object how long its texts are, if that matters. All of its
+/// parts see the same.
+async fn weighed(mut mapping: Arc<Mapping>, head: &mut Parser) -> Arc<Mapping> {
+    if mapping.is_to_be_weighed() {
+        let (end, mut records) = (head.reached() + WEIGHED_BYTES as u64, Vec::new());
+        let mut record = Parsed::default();
+        // What can't be read is not looked at.
+        while head.reached() < end && matches!(head.next(&mut record).await, Ok(true)) {
+            records.push(record.clone());
+        }
+        Arc::make_mut(&mut mapping).weigh(&records);
+    }
+    mapping
+}
+
 impl Opener {
     /// Opens a part: reads what the records of its object have in common, finds where
     /// those of the part begin, and reads from there.
@@ -192,7 +209,7 @@ impl Opener {
             head.next(&mut Parsed::default()).await?;
             let (begins, head_lines) = (head.place(), head.lines());
             head.stop_at(None);
-            let (mapping, _) = self.mapping(object, &dialect, header.as_deref(), &mut head).await?;
+            let (mapping, _) = self.mapping(object, &dialect, header.as_deref(), &mut head, Vec::new).await?;
             Ok::<_, Error>((header, begins, head_lines, mapping))
         };
         let read = read.await;
@@ -200,6 +217,7 @@ impl Opener {
             return Err(too_long());
         }
         let (header, begins, head_lines, mapping) = read?;
+        let mapping = weighed(mapping, &mut head).await;
         let begins = begins.ok_or_else(too_long)?;
         if mapping.is_numbered() {
             return Err(unsplittable("a column is numbered in the order of the rows".to_owned()));

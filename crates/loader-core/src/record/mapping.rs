@@ -1,7 +1,9 @@
 //! Maps the fields of an object's records to the columns of the table.
 
+mod in_binary;
 mod key_parts;
 
+use self::in_binary::InBinary;
 use self::key_parts::key_part;
 use super::header::{HeaderColumn, fit, list, mismatch};
 use super::naming::{Found, find_columns};
@@ -11,7 +13,7 @@ use crate::definition::drift::{Filled, Metadata, MissingColumns, UnknownColumns}
 use crate::definition::{ResolvedColumn, ResolvedDefinition};
 use crate::error::Result;
 use crate::identifier::Identifier;
-use crate::values::binary::{BinaryForm, saves_work};
+use crate::values::binary::BinaryForm;
 use crate::values::{Certain, Conversion, Converted};
 
 /// What becomes of the records of one object.
@@ -34,6 +36,7 @@ pub struct Mapping {
     is_numbered: bool,
     /// The cells of the object's header, without blanks around them.
     header: Vec<String>,
+    in_binary: InBinary,
 }
 
 /// A column of the table, or of the record that a SQL expression reads.
@@ -125,28 +128,6 @@ impl Mapping {
     /// Whether the database numbers the rows in their order.
     pub(crate) const fn is_numbered(&self) -> bool {
         self.is_numbered
-    }
-
-    /// Whether rows are to be sent in binary: all columns can be, and the database saves
-    /// work by it. Rows with a value that can't be come after the others, so not where the
-    /// database numbers them; and expressions read texts.
-    #[must_use]
-    pub fn goes_in_binary(&self) -> bool {
-        let is_sent = |column: &MappedColumn| match &column.from {
-            // What stands for the time of the load has no form of its own.
-            From::Sql | From::Metadata(Metadata::LoadedAt) => None,
-            From::Field(_) | From::Constant(_) | From::Metadata(_) => column.binary,
-        };
-        let forms: Option<Vec<BinaryForm>> = self.carried().map(is_sent).collect();
-        !self.is_numbered && !self.has_expressions() && forms.is_some_and(|forms| saves_work(&forms))
-    }
-
-    /// Whether the database can read whatever is sent at once: then it refuses a row only
-    /// for what the table asks of its values.
-    #[must_use]
-    pub fn is_certain(&self) -> bool {
-        let takes_any = |column: &MappedColumn| column.binary.is_some_and(BinaryForm::takes_any_text);
-        self.goes_in_binary() || (!self.has_expressions() && self.carried().all(takes_any))
     }
 
     /// Says what is wrong with a record, as far as its fields alone say it.
@@ -297,7 +278,19 @@ impl Mapping {
             column.base.has_ordered_default
                 && columns.iter().all(|mapped: &MappedColumn| mapped.name != column.name)
         });
-        Ok(Self { columns, beside, names, width, least, most, is_numbered, header: Vec::new() })
+        let mut mapping = Self {
+            columns,
+            beside,
+            names,
+            width,
+            least,
+            most,
+            is_numbered,
+            header: Vec::new(),
+            in_binary: InBinary::default(),
+        };
+        mapping.in_binary = InBinary::of(&mapping);
+        Ok(mapping)
     }
 }
 

@@ -111,6 +111,65 @@ async fn bad_rows_are_kept_whichever_way_they_went() {
     world.end().await;
 }
 
+/// Returns how the database is told to take the rows of objects: the statements that fill the
+/// staging table, of columns with these types. Several objects are one batch.
+async fn formats(types: [&str; 2], objects: &[String]) -> Vec<String> {
+    let world = World::new().await;
+    for (number, object) in objects.iter().enumerate() {
+        world.source.put(&format!("t/{number}.csv"), object.clone());
+    }
+    let columns: Vec<Value> =
+        ["a", "b"].iter().zip(types).map(|(name, of)| json!({"name": name, "type": of})).collect();
+    let plan = world.planned("r1", &json!({"engine": "stream", "columns": columns})).await;
+    let staging = world.one("select staging_table from loader.run").await;
+    world
+        .execute(&format!(
+            "create table statement (number serial, text text);
+             create function note() returns trigger language plpgsql as
+             $$begin insert into statement (text) values (current_query()); return null; end$$;
+             create trigger note after insert on dataimport.\"{staging}\" execute function note()"
+        ))
+        .await;
+    if objects.len() > 1 {
+        world.import(&plan, &world.batch_of_all(&plan)).await.unwrap();
+    } else {
+        world.import_all(&plan).await;
+    }
+    world.execute(&format!("drop trigger note on dataimport.\"{staging}\"")).await;
+    let statements = world
+        .one("select string_agg(substring(text from 'format (\\w+)'), ' ' order by number) from statement")
+        .await;
+    let lines: usize = objects.iter().map(|object| object.lines().count() - 1).sum();
+    assert_eq!(world.publish(&plan).await.unwrap().rows, lines as u64);
+    world.end().await;
+    statements.split(' ').map(ToOwned::to_owned).collect()
+}
+
+fn of_texts(rows: usize, bytes: usize) -> String {
+    std::iter::once("a,b\n".to_owned())
+        .chain((0..rows).map(|row| format!("{row:0>bytes$},{row:0>bytes$}\n")))
+        .collect()
+}
+
+#[tokio::test]
+async fn long_texts_go_in_binary_and_short_ones_as_text() {
+    let texts = ["text", "varchar"];
+    assert_eq!(formats(texts, &[of_texts(1_000, 40)]).await, ["binary"]);
+    assert_eq!(formats(texts, &[of_texts(1_000, 5)]).await, ["text"]);
+    // So do those beside values that are hard enough to read.
+    assert_eq!(formats(["text", "numeric"], &[of_texts(1_000, 5)]).await, ["binary"]);
+    // The first object says it for those of the same columns: their rows go together.
+    assert_eq!(formats(texts, &[of_texts(1_000, 40), of_texts(1_000, 5)]).await, ["binary"]);
+    // One without rows says nothing.
+    assert_eq!(formats(texts, &[of_texts(0, 0), of_texts(1_000, 40)]).await, ["binary"]);
+}
+
+#[tokio::test]
+async fn long_texts_of_an_object_in_parts_go_in_binary() {
+    let parts = formats(["text", "text"], &[of_texts(60_000, 40)]).await;
+    assert!(parts.len() > 2 && parts.iter().all(|format| format == "binary"), "{parts:?}");
+}
+
 #[tokio::test]
 async fn rows_that_the_database_numbers_keep_their_order() {
     for numbered in ["serial", "int generated always as identity", "int default nextval('numbers')"] {

@@ -25,6 +25,10 @@ use crate::workspace::Workspace;
 /// Where everybody but ours loads into.
 const TARGET: &str = "bench.t";
 
+/// From how many bytes on ours sends texts in binary (`pays_from` in loader-core), and two for
+/// what is between them.
+const LONG_TEXT: f64 = 16.0;
+
 /// What one measurement found.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Measured {
@@ -159,12 +163,10 @@ impl Runner<'_> {
                 create_table(&client, columns).await?;
                 let (path, options) = (self.database.own_file().await?, copy_options(columns));
                 let one = quote_literal(&dataset.one.display().to_string());
-                let own = format!("{} with (format {})", quote_literal(&path), lane.format());
-                client
-                    .batch_execute(&format!(
-                        "copy {TARGET} from {one} with ({options}); copy {TARGET} to {own}; drop table {TARGET}"
-                    ))
-                    .await?;
+                client.batch_execute(&format!("copy {TARGET} from {one} with ({options})")).await?;
+                let format = lane.format(mean_bytes(&client, columns.len()).await? > LONG_TEXT);
+                let own = format!("{} with (format {format})", quote_literal(&path));
+                client.batch_execute(&format!("copy {TARGET} to {own}; drop table {TARGET}")).await?;
                 create_table(&client, columns).await?;
                 self.statements(&format!("copy {TARGET} from {own}\n"))
             }
@@ -288,6 +290,16 @@ fn definition(dataset: &Dataset, columns: Option<&[Column]>, way: Way) -> Map<St
         definition.insert("columns".to_owned(), columns.iter().map(column).collect());
     }
     definition
+}
+
+/// Returns how many bytes the values of the table have in the mean, as the text of a row has
+/// them: with what is between them.
+async fn mean_bytes(client: &Client, columns: usize) -> anyhow::Result<f64> {
+    let bytes = format!(
+        "select coalesce(avg(octet_length(t::text)), 0)::float8 / {columns}
+         from (select * from {TARGET} limit 10000) as t"
+    );
+    Ok(client.query_one(&bytes, &[]).await?.try_get(0)?)
 }
 
 async fn create_table(client: &Client, columns: &[Column]) -> anyhow::Result<()> {

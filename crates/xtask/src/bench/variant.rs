@@ -31,10 +31,10 @@ impl Lane {
     }
 
     /// Returns the format of COPY in which ours sends rows.
-    pub(crate) fn format(self) -> &'static str {
+    pub(crate) fn format(self, texts_are_long: bool) -> &'static str {
         match self {
-            Self::Typed | Self::Doubles => "binary",
-            Self::Text => "text",
+            Self::Text if !texts_are_long => "text",
+            Self::Typed | Self::Doubles | Self::Text => "binary",
         }
     }
 

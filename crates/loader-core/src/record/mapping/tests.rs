@@ -281,3 +281,45 @@ fn a_header_that_stands_among_the_rows_is_no_row() {
     let one = map("a", &definition(&["a"], STRICT)).unwrap();
     assert_eq!(read("a\n").iter().map(|row| one.check(row)).collect::<Vec<_>>(), [None]);
 }
+
+/// A record of fields of so many bytes.
+fn record_of(bytes: &[usize]) -> Parsed {
+    let fields: Vec<String> = bytes.iter().map(|bytes| "x".repeat(*bytes)).collect();
+    let dialect = Dialect { header_rows: 0, ..Dialect::default() };
+    crate::record::parser::parse(fields.join(",").as_bytes(), &dialect).1.remove(0)
+}
+
+#[test]
+fn texts_go_in_binary_where_they_are_long() {
+    let of = |types: &[&str], bytes: &[&[usize]]| {
+        let names: Vec<String> = (0..types.len()).map(|at| format!("c{at}")).collect();
+        let mut definition = definition(&names.iter().map(String::as_str).collect::<Vec<_>>(), STRICT);
+        for (column, name) in definition.columns.iter_mut().zip(types) {
+            (*name).clone_into(&mut column.base.name);
+            (*name).clone_into(&mut column.base.modified);
+        }
+        let mut mapping = map(&names.join(","), &definition).unwrap();
+        let records: Vec<Parsed> = bytes.iter().map(|bytes| record_of(bytes)).collect();
+        let was_open = mapping.is_to_be_weighed();
+        if was_open {
+            mapping.weigh(&records);
+        }
+        assert_eq!(mapping.is_to_be_weighed(), was_open && records.is_empty());
+        mapping.goes_in_binary()
+    };
+    assert!(!of(&["text", "text"], &[]));
+    assert!(!of(&["text", "text"], &[&[10, 10]]));
+    assert!(of(&["text", "text"], &[&[40, 0]]));
+    // The mean counts.
+    assert!(!of(&["text", "text"], &[&[40, 0], &[0, 0]]));
+    assert!(of(&["text", "text"], &[&[60, 0], &[0, 0]]));
+    // What is read is saved, so that fewer bytes are enough; or none, if it is hard to read.
+    assert!(of(&["integer", "text", "text"], &[&[5, 20, 0]]));
+    assert!(!of(&["integer", "text", "text"], &[&[5, 1, 0]]));
+    assert!(of(&["date", "text", "text"], &[]));
+    assert!(of(&["boolean", "integer"], &[]));
+    // JSON is read here before it goes in binary.
+    assert!(!of(&["json", "json"], &[&[90, 90]]));
+    // Types that have no certain form never do.
+    assert!(!of(&["text", "interval"], &[&[90, 90]]));
+}

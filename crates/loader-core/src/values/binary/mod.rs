@@ -95,6 +95,28 @@ impl BinaryForm {
         matches!(self.form, Form::Text | Form::Json | Form::Jsonb)
     }
 
+    /// Returns what the database saves with a value of this form in place of its text, in
+    /// nanoseconds.
+    const fn ns_saved(self) -> usize {
+        match self.form {
+            Form::Text | Form::Json | Form::Jsonb => 0,
+            Form::Boolean => 5,
+            Form::SmallInt => 13,
+            Form::Integer | Form::BigInt => 18,
+            Form::Numeric => 37,
+            Form::Bytea => 48,
+            Form::Real | Form::Double => 58,
+            Form::Cidr => 72,
+            Form::Inet => 80,
+            Form::Time => 110,
+            Form::Date => 132,
+            Form::Timestamp => 196,
+            Form::TimestampTz => 216,
+            Form::MacAddr => 272,
+            Form::Uuid => 390,
+        }
+    }
+
     /// Whether any text is a value.
     #[must_use]
     pub fn takes_any_text(self) -> bool {
@@ -151,18 +173,23 @@ impl BinaryForm {
     }
 }
 
-/// Whether the database has less work with rows of these values in binary than as text.
+/// Returns how many bytes the texts of a row must have together for the database to have less
+/// work with rows of these values in binary than as text; 0 where it always has.
 ///
-/// It has half of the work with what it would read, and a little more with each text,
-/// which the text format carries in fewer steps. Tables of the one kind and of the other
-/// were measured (`docs/PERFORMANCE.md`); that one column in three tips the scale is
-/// reckoned from those.
+/// In binary it saves the reading of what is no text. A text costs it more steps than in the
+/// text format, and saves it looking at each byte for what has a meaning there. How much that
+/// is was measured (`docs/adr/0031-long-texts-go-in-binary.md`).
 #[must_use]
-pub fn saves_work(forms: &[BinaryForm]) -> bool {
-    let texts = forms.iter().filter(|form| form.is_text()).count();
-    let others = forms.len() - texts;
-    others * 2 > texts
+pub fn pays_from(forms: &[BinaryForm]) -> usize {
+    let costs = PS_A_TEXT * forms.iter().filter(|form| form.is_text()).count();
+    let saved: usize = forms.iter().map(|form| 1_000 * form.ns_saved()).sum();
+    costs.saturating_sub(saved).div_ceil(PS_A_BYTE)
 }
+
+/// What a text costs the database more in binary, whatever its length, in picoseconds.
+const PS_A_TEXT: usize = 22_000;
+/// What each of its bytes saves.
+const PS_A_BYTE: usize = 1_500;
 
 /// Appends NULL. Returns true, as what writes a value does.
 pub fn write_null(out: &mut Vec<u8>) -> bool {
