@@ -5,9 +5,11 @@
 
 use std::time::Duration;
 
-use tokio_postgres::GenericClient;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, GenericClient};
 
 use super::failure::failure;
+use super::pace::WITHOUT_WAITING;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
 
@@ -62,6 +64,11 @@ pub async fn acquire(
     ))
 }
 
+/// What prolongs the lease of table `$1` that run `$2` holds, by `$3` seconds.
+const PROLONG: &str = "update loader.lease
+      set expires_at = greatest(expires_at, clock_timestamp() + make_interval(secs => $3))
+    where table_name = $1 and run_id = $2 and expires_at > clock_timestamp()";
+
 /// Prolongs the lease that the run holds.
 ///
 /// # Errors
@@ -73,14 +80,32 @@ pub async fn renew(
     lasts: Duration,
 ) -> Result<()> {
     let renewed = client
-        .execute(
-            "update loader.lease set expires_at = greatest(expires_at, clock_timestamp() + make_interval(secs => $3))
-              where table_name = $1 and run_id = $2 and expires_at > clock_timestamp()",
-            &[&table.as_str(), &run_id, &lasts.as_secs_f64()],
-        )
+        .execute(PROLONG, &[&table.as_str(), &run_id, &lasts.as_secs_f64()])
         .await
         .map_err(|error| failure("prolonging the lease", &error))?;
     if renewed == 0 { Err(lost(run_id)) } else { Ok(()) }
+}
+
+/// Does the same as a transaction of its own, and does not wait for the disk: the log has the
+/// rows that are being loaded, and all of it would be waited for. If a crash takes it back,
+/// the lease ends when it would have without it.
+///
+/// # Errors
+/// As [`renew`].
+pub async fn renew_while_loading(
+    client: &Client,
+    table: &Identifier,
+    run_id: &str,
+    lasts: Duration,
+) -> Result<()> {
+    let renewed = client
+        .query_typed_opt(
+            &format!("{PROLONG} returning {WITHOUT_WAITING}"),
+            &[(&table.as_str(), Type::TEXT), (&run_id, Type::TEXT), (&lasts.as_secs_f64(), Type::FLOAT8)],
+        )
+        .await
+        .map_err(|error| failure("prolonging the lease", &error))?;
+    if renewed.is_some() { Ok(()) } else { Err(lost(run_id)) }
 }
 
 /// Gives the table back, if the run still holds it.
@@ -102,12 +127,12 @@ pub async fn release(client: &impl GenericClient, run_id: &str) -> Result<()> {
 /// `LeaseLost`.
 pub async fn check(client: &impl GenericClient, run_id: &str, attempt: i32) -> Result<()> {
     let held = client
-        .query_opt(
+        .query_typed_opt(
             "select 1
                from loader.run
                join loader.lease using (table_name, run_id)
               where run_id = $1 and state = 'loading' and attempt = $2 and expires_at > clock_timestamp()",
-            &[&run_id, &attempt],
+            &[(&run_id, Type::TEXT), (&attempt, Type::INT4)],
         )
         .await
         .map_err(|error| failure("checking the lease", &error))?;

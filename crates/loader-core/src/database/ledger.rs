@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use tokio_postgres::GenericClient;
-use tokio_postgres::types::Json;
+use tokio_postgres::types::{Json, Type};
 
 use super::failure::failure;
 use super::rejects::{self, Reject};
@@ -46,7 +46,7 @@ pub async fn claim(
     let versions: Vec<Option<&str>> = objects.iter().map(|object| object.version_id.as_deref()).collect();
     let sizes: Vec<i64> = objects.iter().map(|object| size(object)).collect();
     let claimed = client
-        .query(
+        .query_typed(
             "insert into loader.object as held
                     (run_id, key, etag, version_id, size_bytes, batch, attempt, state)
              select $1, planned.key, planned.etag, planned.version_id, planned.size, $2, $3, 'loaded'
@@ -59,7 +59,15 @@ pub async fn claim(
                     error_column = null, sqlstate = null, started_at = clock_timestamp(), finished_at = null
               where held.state = 'failed' and held.attempt < excluded.attempt
              returning key",
-            &[&run_id, &batch, &attempt, &keys, &etags, &versions, &sizes],
+            &[
+                (&run_id, Type::TEXT),
+                (&batch, Type::INT4),
+                (&attempt, Type::INT4),
+                (&keys, Type::TEXT_ARRAY),
+                (&etags, Type::TEXT_ARRAY),
+                (&versions, Type::TEXT_ARRAY),
+                (&sizes, Type::INT8_ARRAY),
+            ],
         )
         .await
         .map_err(|error| failure(doing, &error))?;
@@ -135,7 +143,7 @@ pub async fn complete(client: &impl GenericClient, run_id: &str, loaded: &[Loade
     // Each row is looked up by itself, which `offset` demands: of a ledger that nobody has
     // analyzed the planner thinks that a run has next to no rows, and reads all of them.
     let completed = client
-        .execute(
+        .execute_typed(
             "update loader.object as held
                 set rows = done.rows, rejects = done.rejects, engine = done.engine,
                     reason = concat_ws('; ', done.reason,
@@ -147,7 +155,16 @@ pub async fn complete(client: &impl GenericClient, run_id: &str, loaded: &[Loade
               cross join lateral (
                     select ctid from loader.object where run_id = $1 and key = done.key offset 0) as its
               where held.ctid = its.ctid",
-            &[&run_id, &keys, &rows, &rejects, &engines, &reasons, &dialects, &headers],
+            &[
+                (&run_id, Type::TEXT),
+                (&keys, Type::TEXT_ARRAY),
+                (&rows, Type::INT8_ARRAY),
+                (&rejects, Type::INT8_ARRAY),
+                (&engines, Type::TEXT_ARRAY),
+                (&reasons, Type::TEXT_ARRAY),
+                (&dialects, Type::JSONB_ARRAY),
+                (&headers, Type::JSONB_ARRAY),
+            ],
         )
         .await
         .map_err(|error| failure("completing the ledger", &error))?;

@@ -3,13 +3,16 @@
 
 use std::time::Duration;
 
-use tokio_postgres::types::Json;
-use tokio_postgres::{GenericClient, Transaction};
+use tokio_postgres::types::{Json, Type};
+use tokio_postgres::{Client, GenericClient, Transaction};
 
 use super::failure::failure;
 use crate::error::Result;
 use crate::pace::decide::{Decision, Learned, Pace, Seen};
 use crate::plan::concurrency::Concurrency;
+
+/// What lets the commit of a transaction not wait for the disk, where it is evaluated.
+pub(super) const WITHOUT_WAITING: &str = "set_config('synchronous_commit', 'off', true)";
 
 /// What the advisory locks of a run's slots are keyed by, together with the slot: `$1` is
 /// the run. Only this server has to find the same number again.
@@ -92,7 +95,7 @@ pub async fn ask(
     // function is volatile, and a function's rows are filtered as they come.
     let statement = format!(
         "select set_config('statement_timeout', $3, true),
-                set_config('synchronous_commit', 'off', true),
+                {WITHOUT_WAITING},
                 pace.allowed,
                 (select count(*)::int from pg_locks where {held}),
                 (select slot from generate_series(0, pace.allowed - 1) as slot
@@ -102,7 +105,7 @@ pub async fn ask(
            left join loader.pace on pace.run_id = $1 and pace.attempt = $2"
     );
     let row = transaction
-        .query_one(&statement, &[&run_id, &attempt, &limit])
+        .query_typed_one(&statement, &[(&run_id, Type::TEXT), (&attempt, Type::INT4), (&limit, Type::TEXT)])
         .await
         .map_err(|error| failure("asking whether to load", &error))?;
     let number = |number: i32| u32::try_from(number).unwrap_or_default();
@@ -175,12 +178,13 @@ pub struct Observed {
 
 /// Records what a session saw of the plan's pace, and looks at locks and replicas. Returns
 /// the pace and all that has been seen since the last decision; none if the plan is not the
-/// run's newest.
+/// run's newest. A transaction of its own, which does not wait for the disk, as it would wait
+/// for the group's rows, too.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn observe(
-    client: &impl GenericClient,
+    client: &Client,
     run_id: &str,
     attempt: i32,
     observed: &Observed,
@@ -224,18 +228,19 @@ pub async fn observe(
            from seen
           where pace.run_id = $1 and pace.attempt = $2
         returning pace.decisions, pace.most, pace.allowed, pace.learned, pace.seen_groups,
-                  pace.seen_bytes, pace.seen_seconds, pace.seen_sessions, pace.seen_lock_waits, pace.seen_replica_lag"
+                  pace.seen_bytes, pace.seen_seconds, pace.seen_sessions, pace.seen_lock_waits, pace.seen_replica_lag,
+                  {WITHOUT_WAITING}"
     );
     let row = client
-        .query_opt(
+        .query_typed_opt(
             &statement,
             &[
-                &run_id,
-                &attempt,
-                &i64::try_from(observed.bytes).unwrap_or(i64::MAX),
-                &observed.busy.as_secs_f64(),
-                &observed.waited.as_secs_f64(),
-                &f64::from(observed.others),
+                (&run_id, Type::TEXT),
+                (&attempt, Type::INT4),
+                (&i64::try_from(observed.bytes).unwrap_or(i64::MAX), Type::INT8),
+                (&observed.busy.as_secs_f64(), Type::FLOAT8),
+                (&observed.waited.as_secs_f64(), Type::FLOAT8),
+                (&f64::from(observed.others), Type::FLOAT8),
             ],
         )
         .await

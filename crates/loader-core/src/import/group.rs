@@ -227,8 +227,11 @@ pub(super) async fn load(
     if asked.elapsed() > OPEN_WAIT {
         ahead.forget();
     }
-    lease::check(&transaction, &work.run_id, work.attempt).await?;
-    let claimed = ledger::claim(&transaction, &work.run_id, work.attempt, work.batch, objects).await?;
+    // Both are asked at once: what is claimed without a lease is rolled back.
+    let ((), claimed) = tokio::try_join!(
+        lease::check(&transaction, &work.run_id, work.attempt),
+        ledger::claim(&transaction, &work.run_id, work.attempt, work.batch, objects),
+    )?;
     let mine: Vec<&ObjectVersion> = claimed.mine.iter().filter_map(|at| objects.get(*at).copied()).collect();
 
     let mut load = Load {
@@ -249,10 +252,12 @@ pub(super) async fn load(
     for Failed { object, error, rejected, rejects } in &failed {
         ledger::fail(&transaction, work.place(), object, error, *rejected, rejects).await?;
     }
-    ledger::complete(&transaction, &work.run_id, &loaded).await?;
-    // Last of all: whoever has taken the table over meanwhile waits for our lock
-    // on the staging table, or finds us here.
-    lease::check(&transaction, &work.run_id, work.attempt).await?;
+    // The lease last of all: whoever has taken the table over meanwhile waits for our lock
+    // on the staging table, or finds us here. Both are sent at once, in this order.
+    tokio::try_join!(
+        ledger::complete(&transaction, &work.run_id, &loaded),
+        lease::check(&transaction, &work.run_id, work.attempt),
+    )?;
     transaction.commit().await.map_err(|error| failure("committing a load", &error))?;
     Ok(GroupOutcome {
         loaded: loaded.len() as u64,

@@ -81,6 +81,9 @@ pub struct BatchOutcome {
     pub rejects: u64,
 }
 
+/// How often a batch prolongs a lease while that lasts. Groups are faster than that.
+const PROLONGED: u32 = 10;
+
 /// Loads a batch, group by group. What a group commits stays, whatever becomes of
 /// the next one; called again, it goes on where it stopped.
 ///
@@ -103,7 +106,11 @@ pub async fn import(
         return Err(lease::lost(&event.run_id));
     };
     lease::check(client, &event.run_id, event.attempt).await?;
-    lease::renew(client, &current.table, &event.run_id, settings.lease).await?;
+    let prolong = async |client: &Client| {
+        lease::renew_while_loading(client, &current.table, &event.run_id, settings.lease).await
+    };
+    prolong(client).await?;
+    let mut prolonged = Instant::now();
     let work = Assignment {
         run_id: event.run_id.clone(),
         attempt: event.attempt,
@@ -132,7 +139,10 @@ pub async fn import(
     for (number, objects) in groups(&all, settings.group_max_bytes).into_iter().enumerate() {
         begun_before += objects.len();
         let then = all.get(begun_before..).unwrap_or_default();
-        lease::renew(client, &current.table, &event.run_id, settings.lease).await?;
+        if prolonged.elapsed() > settings.lease / PROLONGED {
+            prolong(client).await?;
+            prolonged = Instant::now();
+        }
         check_run_limit(client, &event.run_id, definition).await?;
         // The database ends a statement by itself when the time is up; a source that
         // stalls is given up a little later.

@@ -37,6 +37,7 @@ async fn loads_do_not_wait_for_the_disk_and_the_publish_does() {
     // The publish waits even where the database's other commits do not.
     world.set_for_new_sessions("synchronous_commit", "off").await;
     let plan = world.planned("r1", &json!({"engine": "stream"})).await;
+    // As the commit finds it.
     world
         .execute(
             "create table public.seen (at serial, what text, waits text);
@@ -44,16 +45,29 @@ async fn loads_do_not_wait_for_the_disk_and_the_publish_does() {
                  insert into public.seen (what, waits) values (tg_relname, current_setting('synchronous_commit'));
                  return null;
              end $$;
-             create trigger see after insert on loader.object for each row execute function public.see();
-             create trigger see after insert on loader.version for each row execute function public.see()",
+             create constraint trigger see after insert on loader.object
+                 deferrable initially deferred for each row execute function public.see();
+             create constraint trigger see after update on loader.lease
+                 deferrable initially deferred for each row execute function public.see();
+             create constraint trigger see after update on loader.pace
+                 deferrable initially deferred for each row execute function public.see();
+             create constraint trigger see after insert on loader.version
+                 deferrable initially deferred for each row execute function public.see()",
         )
         .await;
     world.import_all(&plan).await;
-    world.publish(&plan).await.unwrap();
+    let seen = "select what, waits, count(*) from public.seen group by what, waits order by what, waits";
+    // What a load writes beside its rows, and what it says after it, would wait for the rows.
+    let batches = world.batches(&plan).len();
     assert_eq!(
-        world.rows("select what, waits from public.seen order by at").await,
-        ["(object,off)", "(object,off)", "(object,off)", "(version,on)"]
+        world.rows(seen).await,
+        [format!("(lease,off,{batches})"), "(object,off,3)".to_owned(), format!("(pace,off,{batches})")]
     );
+    world.execute("truncate public.seen").await;
+    world.publish(&plan).await.unwrap();
+    let waited = world.rows(seen).await;
+    assert!(waited.contains(&"(version,on,1)".to_owned()), "{waited:?}");
+    assert!(waited.iter().all(|row| row.contains(",on,")), "{waited:?}");
     world.end().await;
 }
 

@@ -180,7 +180,7 @@ async fn the_percentage_is_checked_at_the_end_and_of_long_objects_on_the_way() {
         failures(&world).await,
         [
             "(t/b.csv,Loader.TooManyRejects,\"101 of the object's 1,001 records were rejected, and 10 % are tolerated in an object (reject_limits.object_percent); the first: invalid input syntax for type integer\",101)",
-            "(t/c.csv,Loader.TooManyRejects,\"8,200 of the object's first 12,288 records were rejected, and 10 % are tolerated in an object (reject_limits.object_percent); the first: invalid input syntax for type integer\",8200)"
+            "(t/c.csv,Loader.TooManyRejects,\"1,639 of the object's first 16,384 records were rejected, and 10 % are tolerated in an object (reject_limits.object_percent); the first: invalid input syntax for type integer\",1639)"
         ]
     );
     assert_eq!(

@@ -20,6 +20,8 @@ pub(crate) const SAMPLE: &str = "tests/data/gsod/2022";
 pub(crate) const SAMPLE_COPIES: usize = 20;
 /// Files of the middle data set.
 const SOME_FILES: usize = 3_000;
+/// The data set that has all files of those that are given.
+pub(crate) const ALL_FILES: &str = "all_files";
 /// Files of a made-up table.
 const MADE_FILES: u64 = 16;
 
@@ -86,7 +88,7 @@ impl Shelf {
         let mut datasets = Vec::new();
         let counts = if files.len() > SOME_FILES { vec![SOME_FILES, files.len()] } else { vec![files.len()] };
         for count in counts {
-            let name = if count == files.len() { "all_files" } else { "some_files" };
+            let name = if count == files.len() { ALL_FILES } else { "some_files" };
             let folder = self.folder(name)?;
             // Spread over all of them, as their sizes go with their names.
             for number in 0..count {

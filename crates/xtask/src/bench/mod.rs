@@ -7,7 +7,6 @@ mod chart;
 mod child;
 pub(crate) mod dataset;
 pub(crate) mod generated;
-mod neighbour;
 mod peers;
 mod processor;
 mod report;
@@ -26,7 +25,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use self::apart::Halves;
-use self::dataset::{Dataset, Shelf};
+use self::dataset::{ALL_FILES, Dataset, Shelf};
 use self::generated::Made;
 use self::report::{Found, Section};
 use self::runner::Runner;
@@ -214,7 +213,7 @@ async fn datasets(workspace: &Workspace, shelf: &Shelf, asked: &Bench) -> anyhow
         datasets.push(shelf.sample(workspace.root())?);
     }
     if let Some(data) = &asked.data
-        && (wanted("some_files") || wanted("all_files"))
+        && (wanted("some_files") || wanted(ALL_FILES))
     {
         let given = shelf.given(&std::path::absolute(data)?).await?;
         datasets.extend(given.into_iter().filter(|dataset| wanted(&dataset.name)));

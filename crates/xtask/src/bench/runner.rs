@@ -11,7 +11,6 @@ use tokio_postgres::Client;
 
 use super::child::{self, Program, Taken};
 use super::dataset::{BUCKET, Dataset};
-use super::neighbour::Neighbour;
 use super::peers;
 use super::rows::{self, Column, Contents, Verdict};
 use super::server::{Buckets, DATABASE, Database};
@@ -111,11 +110,9 @@ impl Runner<'_> {
         let environment = self.environment(dataset, columns, way);
         let program = ready.program.with(&environment);
         self.database.settle().await?;
-        let neighbour = (way == Way::LimitBeside).then(Neighbour::begin);
         let before = self.database.processor().await?;
         let taken = child::measure(self.workspace, &self.folder, &program, self.limit).await?;
         let after = self.database.processor().await?;
-        drop(neighbour);
         let server = after.zip(before).map(|(after, before)| after.since(before).as_secs_f64());
         let client = crate::postgres::connect(&self.database.url()).await?;
         if way == Way::Limit && expected.is_none() {

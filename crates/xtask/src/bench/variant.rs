@@ -59,8 +59,6 @@ impl Lane {
 pub(crate) enum Way {
     /// The server's COPY of one file that holds all rows: the limit.
     Limit,
-    /// The same, while another processor is as busy as a client would make it.
-    LimitBeside,
     /// The server's COPY of one file that it has written itself, in the format in which ours
     /// sends rows: the least that they can cost it.
     Least,
@@ -89,7 +87,6 @@ impl Way {
     pub(crate) fn name(self) -> String {
         match self {
             Self::Limit => "server COPY, one file".to_owned(),
-            Self::LimitBeside => "server COPY, beside other work".to_owned(),
             Self::Least => "server COPY, its own file".to_owned(),
             Self::ServerFiles => "server COPY, each file".to_owned(),
             Self::Psql { each: false } => "psql \\copy, one file".to_owned(),
@@ -107,10 +104,7 @@ impl Way {
 
     /// Tells whether it reads one file or object that holds all rows.
     pub(crate) fn is_one_file(self) -> bool {
-        matches!(
-            self,
-            Self::Limit | Self::LimitBeside | Self::Psql { each: false } | Self::Ours { one: true }
-        )
+        matches!(self, Self::Limit | Self::Psql { each: false } | Self::Ours { one: true })
     }
 
     /// Tells whether it is ours.
@@ -124,7 +118,7 @@ impl Way {
     /// Tells where it reads the rows from.
     pub(crate) fn reads(self) -> &'static str {
         match self {
-            Self::Limit | Self::LimitBeside | Self::Least | Self::ServerFiles => "the server's disk",
+            Self::Limit | Self::Least | Self::ServerFiles => "the server's disk",
             Self::Psql { .. } => "the client's disk",
             Self::Peer(peer) if !peer.reads_s3 => "the client's disk",
             _ => "S3",
@@ -146,7 +140,7 @@ pub(crate) struct Choice {
 /// Lists the ways to load many files, or a single one, in a lane. The limit is first.
 pub(crate) fn ways(lane: Lane, files: usize, choice: Choice) -> Vec<Way> {
     let many = files > 1;
-    let mut ways = vec![Way::Limit, Way::LimitBeside, Way::Least];
+    let mut ways = vec![Way::Limit, Way::Least];
     if many {
         ways.push(Way::ServerFiles);
     }

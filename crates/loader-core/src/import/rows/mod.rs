@@ -224,12 +224,18 @@ impl<'a> Lane<'a> {
         let mut copy = if let Some(copy) = self.copy.take() {
             copy
         } else {
-            self.begin().await?;
-            let (staging, columns) = (&self.staging, self.columns());
-            let begun = if self.goes_in_binary() {
-                Sending::begin_binary(self.transaction, &binary_statement(staging, &columns)).await
+            let (beginning, binary) = (self.beginning(), self.goes_in_binary());
+            let write = if binary { binary_statement } else { statement };
+            let statement = write(&self.staging, &self.columns());
+            // Both are sent at once: the COPY itself begins when the lock is held.
+            let prepare = async {
+                self.transaction.prepare(&statement).await.map_err(|error| GroupError::from(copying(error)))
+            };
+            let ((), prepared) = tokio::try_join!(self.execute(&beginning), prepare)?;
+            let begun = if binary {
+                Sending::begin_binary(self.transaction, &prepared).await
             } else {
-                Sending::begin(self.transaction, &statement(staging, &columns)).await
+                Sending::begin(self.transaction, &prepared).await
             };
             begun.map_err(copying)?
         };
@@ -239,17 +245,12 @@ impl<'a> Lane<'a> {
         Ok(())
     }
 
-    /// Begins a chunk. A COPY that fails before it takes data breaks the connection
-    /// (see the verbatim lane), so whatever has to be waited for is waited for here.
-    async fn begin(&mut self) -> Result<(), GroupError> {
+    /// Writes what begins a chunk. A COPY that fails before it takes data breaks the connection
+    /// (see the verbatim lane), so whatever has to be waited for is waited for in this.
+    fn beginning(&mut self) -> String {
         self.has_savepoint = !self.accounts.last().is_some_and(|account| self.trusts(&account.mapping));
         let savepoint = if self.has_savepoint { "savepoint chunk; " } else { "" };
-        self.execute(&format!(
-            "{savepoint}{}; lock table {} in row exclusive mode",
-            self.work.time_limit(),
-            self.staging
-        ))
-        .await
+        format!("{savepoint}{}; lock table {} in row exclusive mode", self.work.time_limit(), self.staging)
     }
 
     /// Ends the chunk: its good rows are in the table, its bad ones are rejects.
@@ -264,7 +265,8 @@ impl<'a> Lane<'a> {
                 self.end_copies(copy, &chunk).await?;
             } else {
                 // Its object had bad rows before; or COPY can't take what it holds.
-                self.begin().await?;
+                let beginning = self.beginning();
+                self.execute(&beginning).await?;
                 self.judge(&chunk, &chunk.all().collect::<Vec<_>>(), None).await?;
             }
             if std::mem::take(&mut self.has_savepoint) {

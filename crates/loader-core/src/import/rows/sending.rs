@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_util::SinkExt;
-use tokio_postgres::{CopyInSink, Transaction};
+use tokio_postgres::{CopyInSink, ToStatement, Transaction};
 
 use crate::identifier::{Identifier, QualifiedName};
 use crate::values::binary::{HEADER, TRAILER};
@@ -21,14 +21,14 @@ pub(super) struct Sending {
 impl Sending {
     pub(super) async fn begin(
         transaction: &Transaction<'_>,
-        statement: &str,
+        statement: &(impl ToStatement + ?Sized),
     ) -> Result<Self, tokio_postgres::Error> {
         Ok(Self { sink: Box::pin(transaction.copy_in(statement).await?), binary: false })
     }
 
     pub(super) async fn begin_binary(
         transaction: &Transaction<'_>,
-        statement: &str,
+        statement: &(impl ToStatement + ?Sized),
     ) -> Result<Self, tokio_postgres::Error> {
         let mut sending = Self { binary: true, ..Self::begin(transaction, statement).await? };
         sending.feed(Bytes::from_static(HEADER)).await?;
