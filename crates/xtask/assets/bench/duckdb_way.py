@@ -18,8 +18,9 @@ connection.execute(
         url_style 'path', use_ssl false)"""
 )
 connection.execute(f"attach '{setting.database_url}' as pg (type postgres)")
-types = ", ".join(f"'{name}': 'varchar'" for name in setting.texts)
+texts = ", ".join(f"'{name}': 'varchar'" for name in setting.texts)
+types = f", types = {{{texts}}}" if texts else ""
 connection.execute(
     f"""create table pg.{setting.schema}.{setting.table} as
-        select * from read_csv('s3://{setting.bucket}/{setting.prefix}*.csv', types = {{{types}}})"""
+        select * from read_csv('s3://{setting.bucket}/{setting.prefix}*.csv'{types})"""
 )

@@ -40,6 +40,8 @@ pub(crate) struct Dataset {
     pub(crate) header: Vec<String>,
     /// Whether it is weather, for which the bars are.
     pub(crate) is_weather: bool,
+    /// Whether it is the same in any encoding that has ASCII.
+    pub(crate) is_ascii: bool,
 }
 
 /// Where the data sets are while the benchmark runs: the server can read them all.
@@ -129,7 +131,8 @@ impl Shelf {
         let mut reader = csv::Reader::from_reader(header.as_bytes());
         let header = reader.headers()?.iter().map(ToOwned::to_owned).collect();
         say(format!("{name}: {} files, {:.1} MB", files.len(), megabytes(bytes)));
-        Ok(Dataset { name: name.to_owned(), files, one, bytes, header, is_weather })
+        let is_ascii = is_ascii(&one)?;
+        Ok(Dataset { name: name.to_owned(), files, one, bytes, header, is_weather, is_ascii })
     }
 
     /// Removes all data sets.
@@ -149,6 +152,18 @@ impl Dataset {
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
 pub(crate) fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
+}
+
+fn is_ascii(path: &Path) -> anyhow::Result<bool> {
+    let mut file = BufReader::with_capacity(1 << 20, File::open(path)?);
+    loop {
+        let bytes = file.fill_buf()?;
+        if bytes.is_empty() || !bytes.is_ascii() {
+            return Ok(bytes.is_empty());
+        }
+        let read = bytes.len();
+        file.consume(read);
+    }
 }
 
 /// Writes all files into one, with one header, and returns that.
