@@ -30,8 +30,9 @@ pub(crate) const APPLICATION: &str = "s3pg";
 ///   and that is the owner's choice. Our own statements qualify every name.
 /// - A commit waits for the disk, even where the server's do not: the next step goes
 ///   by what this one has written, and a crash must not take it back. Only the
-///   transactions that load do without ([`super::pace::ask`]). The other settings wait
-///   for it, and some for standbys, too: they are left as they are.
+///   transactions that load ([`super::pace::ask`]), and what a session says between them,
+///   do without. The other settings wait for it, and some for standbys, too: they are left
+///   as they are.
 const SESSION: &str = "set tcp_keepalives_idle = 15; \
      set tcp_keepalives_interval = 5; \
      set tcp_keepalives_count = 3; \
