@@ -21,6 +21,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the loader's sessions are known by.
 pub(crate) const APPLICATION: &str = "s3pg";
 
+/// What lets the commit of a transaction not wait for the disk, where it is evaluated.
+pub(super) const WITHOUT_WAITING: &str = "set_config('synchronous_commit', 'off', true)";
+
 /// What every session is set to, beside its name.
 ///
 /// - A Lambda that is killed leaves an open connection behind; the keepalives end

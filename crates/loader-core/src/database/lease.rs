@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, GenericClient};
 
+use super::connect::WITHOUT_WAITING;
 use super::failure::failure;
-use super::pace::WITHOUT_WAITING;
 use crate::error::{Error, ErrorName, Result};
 use crate::identifier::Identifier;
 

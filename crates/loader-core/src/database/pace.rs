@@ -6,13 +6,11 @@ use std::time::Duration;
 use tokio_postgres::types::{Json, Type};
 use tokio_postgres::{Client, GenericClient, Transaction};
 
+use super::connect::WITHOUT_WAITING;
 use super::failure::failure;
 use crate::error::Result;
 use crate::pace::decide::{Decision, Learned, Pace, Seen};
 use crate::plan::concurrency::Concurrency;
-
-/// What lets the commit of a transaction not wait for the disk, where it is evaluated.
-pub(super) const WITHOUT_WAITING: &str = "set_config('synchronous_commit', 'off', true)";
 
 /// What the advisory locks of a run's slots are keyed by, together with the slot: `$1` is
 /// the run. Only this server has to find the same number again.

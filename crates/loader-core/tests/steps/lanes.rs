@@ -156,7 +156,7 @@ async fn long_texts_go_in_binary_and_short_ones_as_text() {
     let texts = ["text", "varchar"];
     assert_eq!(formats(texts, &[of_texts(1_000, 40)]).await, ["binary"]);
     assert_eq!(formats(texts, &[of_texts(1_000, 5)]).await, ["text"]);
-    // So do those beside values that are hard enough to read.
+    // Beside a value that is hard to read, short ones go in binary, too.
     assert_eq!(formats(["text", "numeric"], &[of_texts(1_000, 5)]).await, ["binary"]);
     // The first object says it for those of the same columns: their rows go together.
     assert_eq!(formats(texts, &[of_texts(1_000, 40), of_texts(1_000, 5)]).await, ["binary"]);

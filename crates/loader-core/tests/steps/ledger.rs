@@ -1,8 +1,10 @@
 //! What the ledger costs, and when it is on the disk.
 
+use std::time::Duration;
+
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{LEASE, World};
 
 #[tokio::test]
 async fn a_load_looks_at_the_ledger_of_its_own_objects_only() {
@@ -69,6 +71,28 @@ async fn loads_do_not_wait_for_the_disk_and_the_publish_does() {
     assert!(waited.contains(&"(version,on,1)".to_owned()), "{waited:?}");
     assert!(waited.iter().all(|row| row.contains(",on,")), "{waited:?}");
     world.end().await;
+}
+
+#[tokio::test]
+async fn a_batch_prolongs_its_lease_before_a_group_only_where_a_tenth_of_it_is_over() {
+    for (lease, expected) in [(LEASE, "1"), (Duration::ZERO, "4")] {
+        let mut world = World::new().await;
+        world.put_three();
+        // Each object is a group.
+        (world.group_max_bytes, world.import_lease) = (1, lease);
+        let plan = world.planned("r1", &json!({"engine": "stream"})).await;
+        world
+            .execute(
+                "create table public.prolonged (at serial);
+                 create function public.note() returns trigger language plpgsql as
+                 $$begin insert into public.prolonged default values; return null; end$$;
+                 create trigger note after update on loader.lease for each row execute function public.note()",
+            )
+            .await;
+        world.import(&plan, &world.batch_of_all(&plan)).await.unwrap();
+        assert_eq!(world.one("select count(*) from public.prolonged").await, expected, "{lease:?}");
+        world.end().await;
+    }
 }
 
 #[tokio::test]

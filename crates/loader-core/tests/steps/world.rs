@@ -37,6 +37,8 @@ pub(crate) struct World {
     pub(crate) batch_max_objects: usize,
     pub(crate) group_max_bytes: u64,
     pub(crate) part_bytes: u64,
+    /// By how much an import prolongs the lease.
+    pub(crate) import_lease: Duration,
     /// How long an import may take.
     pub(crate) time: Duration,
 }
@@ -83,6 +85,7 @@ impl World {
             batch_max_objects: 2,
             group_max_bytes: 16 << 20,
             part_bytes: 1 << 20,
+            import_lease: LEASE,
             time: Duration::from_mins(2),
         }
     }
@@ -178,7 +181,7 @@ impl World {
         batch: &Batch,
     ) -> Result<BatchOutcome> {
         let settings = ImportSettings {
-            lease: LEASE,
+            lease: self.import_lease,
             fetch_ahead: 4,
             group_max_bytes: self.group_max_bytes,
             max_replica_lag: Duration::from_secs(30),
