@@ -30,13 +30,17 @@ use crate::database::{lease, ledger, rejects, run, staging};
 use crate::definition::ResolvedDefinition;
 use crate::definition::rejects::{OnReject, Rejects};
 use crate::error::{Error, ErrorName, Result};
-use crate::plan::batching::Batch;
+use crate::plan::batching::{Batch, BatchBounds, cut};
 use crate::publish::reconcile;
 use crate::record::LineCount;
 use crate::source::{ObjectSource, ObjectVersion};
 
 /// What the last group is given up for: time to roll back and to answer.
 const MARGIN: Duration = Duration::from_secs(5);
+
+/// The most bytes of a group where nothing else is set. Each costs the database about 3 ms
+/// beside its rows, and may have to be loaded twice (`docs/adr/0027-the-databases-side.md`).
+pub const GROUP_MAX_BYTES: u64 = 32 << 20;
 
 /// What the deployment sets for the import.
 #[derive(Debug, Clone, Copy)]
@@ -147,21 +151,24 @@ pub async fn import(
         // The database ends a statement by itself when the time is up; a source that
         // stalls is given up a little later.
         let (begun, waited_before) = (Instant::now(), work.turns.waited());
-        match tokio::time::timeout_at(work.until + MARGIN / 2, load(client, &work, &mut ahead, objects, then))
-            .await
+        match tokio::time::timeout_at(
+            work.until + MARGIN / 2,
+            load(client, &work, &mut ahead, &objects, then),
+        )
+        .await
         {
             Ok(Ok(group)) => {
                 outcome.count(&group);
                 if group.loaded + group.rows > 0 {
                     let waited = work.turns.waited().saturating_sub(waited_before);
-                    turn::end(client, &work, bytes(&work, objects), begun.elapsed(), waited).await;
+                    turn::end(client, &work, bytes(&work, &objects), begun.elapsed(), waited).await;
                 }
             }
             Ok(Err(error)) if !work.is_out_of_time() => return Err(error),
             // Time that went by in waiting says nothing of the objects.
             _ => {
                 let had_all_the_time = number == 0 && work.turns.waited() < time / 10;
-                return Err(out_of_time(client, &work, objects, had_all_the_time).await?);
+                return Err(out_of_time(client, &work, &objects, had_all_the_time).await?);
             }
         }
     }
@@ -192,24 +199,12 @@ fn bytes(work: &Assignment, objects: &[&ObjectVersion]) -> u64 {
     work.part.map_or_else(|| objects.iter().map(|object| object.size).sum(), |part| part.to - part.from)
 }
 
-/// Puts objects together that follow each other, and whose bytes fit one transaction.
-fn groups<'a>(objects: &'a [&'a ObjectVersion], max_bytes: u64) -> Vec<&'a [&'a ObjectVersion]> {
-    let mut groups = Vec::new();
-    let mut rest = objects;
-    while let Some((first, others)) = rest.split_first() {
-        let mut bytes = first.size;
-        let fit = others
-            .iter()
-            .take_while(|object| {
-                bytes = bytes.saturating_add(object.size);
-                bytes <= max_bytes
-            })
-            .count();
-        let (group, next) = rest.split_at(1 + fit);
-        groups.push(group);
-        rest = next;
-    }
-    groups
+/// Cuts objects into groups that are even in bytes, each of which fits one transaction: a
+/// small one costs as much beside its rows as a big one.
+fn groups<'a>(objects: &[&'a ObjectVersion], max_bytes: u64) -> Vec<Vec<&'a ObjectVersion>> {
+    let bounds =
+        BatchBounds { max_bytes, max_objects: usize::MAX, max_line_bytes: usize::MAX, min_batches: 1 };
+    cut(objects.to_vec(), &bounds)
 }
 
 /// Loads a group, or a part.

@@ -1,5 +1,7 @@
 //! Cuts objects into batches that are even in bytes.
 
+use std::borrow::Borrow;
+
 use serde::{Deserialize, Serialize};
 
 use super::parts::Part;
@@ -49,30 +51,31 @@ fn line_bytes(object: &ObjectVersion) -> usize {
 /// as few as keep the bounds; an object belongs to the share that its middle
 /// byte falls into, and a batch is what belongs to one share.
 #[must_use]
-pub fn cut(objects: Vec<ObjectVersion>, bounds: &BatchBounds) -> Vec<Vec<ObjectVersion>> {
+pub fn cut<O: Borrow<ObjectVersion>>(objects: Vec<O>, bounds: &BatchBounds) -> Vec<Vec<O>> {
     let max_objects = bounds.max_objects.max(1);
-    let total: u128 = objects.iter().map(|object| u128::from(object.size)).sum();
+    let total: u128 = objects.iter().map(|object| u128::from(object.borrow().size)).sum();
     let by_bytes = total.div_ceil(u128::from(bounds.max_bytes.max(1)));
     let by_objects = objects.len().div_ceil(max_objects).max(bounds.min_batches) as u128;
     let shares = by_bytes.max(by_objects).min(objects.len() as u128);
 
     let mut batches = Vec::new();
-    let mut current = Current::default();
+    let mut current = Current::new();
     let mut before: u128 = 0;
     for object in objects {
-        let middle = before + u128::from(object.size) / 2;
-        before += u128::from(object.size);
+        let size = object.borrow().size;
+        let middle = before + u128::from(size) / 2;
+        before += u128::from(size);
         let share = (middle * shares).checked_div(total).unwrap_or(0);
-        let line_bytes = line_bytes(&object);
+        let line_bytes = line_bytes(object.borrow());
         let full = current.share != share
             || current.objects.len() >= max_objects
-            || current.bytes.saturating_add(object.size) > bounds.max_bytes
+            || current.bytes.saturating_add(size) > bounds.max_bytes
             || current.line_bytes + line_bytes > bounds.max_line_bytes;
         if full && !current.objects.is_empty() {
-            batches.push(std::mem::take(&mut current).objects);
+            batches.push(std::mem::replace(&mut current, Current::new()).objects);
         }
         current.share = share;
-        current.bytes = current.bytes.saturating_add(object.size);
+        current.bytes = current.bytes.saturating_add(size);
         current.line_bytes += line_bytes;
         current.objects.push(object);
     }
@@ -83,12 +86,17 @@ pub fn cut(objects: Vec<ObjectVersion>, bounds: &BatchBounds) -> Vec<Vec<ObjectV
 }
 
 /// The batch that is being filled.
-#[derive(Default)]
-struct Current {
+struct Current<O> {
     share: u128,
     bytes: u64,
     line_bytes: usize,
-    objects: Vec<ObjectVersion>,
+    objects: Vec<O>,
+}
+
+impl<O> Current<O> {
+    const fn new() -> Self {
+        Self { share: 0, bytes: 0, line_bytes: 0, objects: Vec::new() }
+    }
 }
 
 #[cfg(test)]
@@ -113,7 +121,7 @@ mod tests {
 
     #[test]
     fn no_objects_make_no_batches() {
-        assert!(cut(Vec::new(), &bounds()).is_empty());
+        assert!(cut(Vec::<ObjectVersion>::new(), &bounds()).is_empty());
     }
 
     #[test]

@@ -90,16 +90,16 @@ async fn a_transaction_that_is_begun_anew_opens_its_own_objects_only() {
     let mut world = World::new().await;
     world.execute("create table public.t (id int check (id > 0), name text)").await;
     // As many bytes each, so that five of them make a transaction.
-    for (number, id) in [1, 0, 0, 0, 0, 2, 3, 4].into_iter().enumerate() {
+    for (number, id) in [1, 0, 0, 0, 0, 2, 3, 4, 5, 6].into_iter().enumerate() {
         world.source.put(&format!("t/{number}.csv"), format!("id,name\n{id},one\n"));
     }
     world.group_max_bytes = 5 * "id,name\n1,one\n".len() as u64;
     let plan = world.planned("r1", &json!({"engine": "stream"})).await;
     world.source.take_opened();
     let outcome = world.import(&plan, &world.batch_of_all(&plan)).await.unwrap();
-    assert_eq!((outcome.loaded, outcome.failed, outcome.rows), (4, 4, 4));
+    assert_eq!((outcome.loaded, outcome.failed, outcome.rows), (6, 4, 6));
     let opened = world.source.take_opened();
-    for key in ["t/5.csv", "t/6.csv", "t/7.csv"] {
+    for key in ["t/5.csv", "t/6.csv", "t/7.csv", "t/8.csv", "t/9.csv"] {
         let times = opened.iter().filter(|opened| *opened == key).count();
         assert!((1..=2).contains(&times), "{key} was opened {times} times");
     }

@@ -96,6 +96,24 @@ async fn a_batch_prolongs_its_lease_before_a_group_only_where_a_tenth_of_it_is_o
 }
 
 #[tokio::test]
+async fn a_batch_is_cut_into_transactions_that_are_even_in_bytes() {
+    let mut world = World::new().await;
+    let object = "id,name\n1,one\n";
+    for number in 0..8 {
+        world.source.put(&format!("t/{number}.csv"), object);
+    }
+    // Seven of them would fit one.
+    world.group_max_bytes = 7 * object.len() as u64;
+    let plan = world.planned("r1", &json!({"engine": "stream"})).await;
+    world.import(&plan, &world.batch_of_all(&plan)).await.unwrap();
+    assert_eq!(
+        world.rows("select count(*) from loader.object group by xmin order by min(key)").await,
+        ["(4)", "(4)"]
+    );
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_session_waits_for_the_disk_and_for_standbys_where_it_is_told_to() {
     let world = World::new().await;
     for (set, expected) in [("off", "on"), ("on", "on"), ("local", "local"), ("remote_apply", "remote_apply")]
