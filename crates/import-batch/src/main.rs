@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use import_batch::State;
 use loader_core::error::Result;
-use loader_core::import::{GROUP_MAX_BYTES, ImportSettings};
+use loader_core::import::ImportSettings;
 use loader_lambda::{Environment, RuntimeError};
 
 async fn connect(environment: &Environment) -> Result<State> {
@@ -14,7 +14,7 @@ async fn connect(environment: &Environment) -> Result<State> {
         settings: ImportSettings {
             lease: deployment.settings.lease,
             fetch_ahead: environment.number("FETCH_AHEAD_OBJECTS", 16, 1..=256)?,
-            group_max_bytes: environment.number("GROUP_MAX_BYTES", GROUP_MAX_BYTES, 1..=1 << 30)?,
+            group_max_bytes: environment.number("GROUP_MAX_BYTES", 32 << 20, 1..=1 << 30)?,
             max_replica_lag: Duration::from_secs(environment.number(
                 "MAX_REPLICA_LAG_SECONDS",
                 30,

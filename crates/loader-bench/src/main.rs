@@ -14,7 +14,7 @@ use loader_core::build::{BuildEvent, BuildSettings, build};
 use loader_core::database::connect::{Session, connect};
 use loader_core::database::connection_string::ConnectionString;
 use loader_core::definition::EngineChoice;
-use loader_core::import::{BatchOutcome, GROUP_MAX_BYTES, ImportEvent, ImportSettings, import};
+use loader_core::import::{BatchOutcome, ImportEvent, ImportSettings, import};
 use loader_core::input::{Execution, ExecutionInput};
 use loader_core::plan::batching::Batch;
 use loader_core::plan::{Plan, PlanSettings, plan};
@@ -200,7 +200,7 @@ impl Load {
                     let settings = ImportSettings {
                         lease: LEASE,
                         fetch_ahead: 16,
-                        group_max_bytes: GROUP_MAX_BYTES,
+                        group_max_bytes: 32 << 20,
                         max_replica_lag: Duration::from_secs(30),
                     };
                     let deadline = Instant::now() + STEP_LIMIT;

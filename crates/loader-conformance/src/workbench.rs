@@ -12,7 +12,7 @@ use loader_core::database::connect::Session;
 use loader_core::database::connection_string::ConnectionString;
 use loader_core::definition::EngineChoice;
 use loader_core::error::{Error, ErrorName};
-use loader_core::import::{GROUP_MAX_BYTES, ImportEvent, ImportSettings, import};
+use loader_core::import::{ImportEvent, ImportSettings, import};
 use loader_core::input::{Execution, ExecutionInput};
 use loader_core::plan::batching::Batch;
 use loader_core::plan::{PlanSettings, plan};
@@ -129,7 +129,7 @@ impl Workbench {
             let settings = ImportSettings {
                 lease: LEASE,
                 fetch_ahead: 4,
-                group_max_bytes: GROUP_MAX_BYTES,
+                group_max_bytes: 32 << 20,
                 max_replica_lag: Duration::from_secs(30),
             };
             import(client, Arc::clone(&source) as _, &event, &settings, until)

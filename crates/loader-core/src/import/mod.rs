@@ -38,10 +38,6 @@ use crate::source::{ObjectSource, ObjectVersion};
 /// What the last group is given up for: time to roll back and to answer.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// The most bytes of a group where nothing else is set. Each costs the database about 3 ms
-/// beside its rows, and may have to be loaded twice (`docs/adr/0027-the-databases-side.md`).
-pub const GROUP_MAX_BYTES: u64 = 32 << 20;
-
 /// What the deployment sets for the import.
 #[derive(Debug, Clone, Copy)]
 pub struct ImportSettings {

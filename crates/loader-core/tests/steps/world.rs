@@ -9,7 +9,7 @@ use loader_core::database::connect::{Session, connect};
 use loader_core::database::connection_string::ConnectionString;
 use loader_core::definition::EngineChoice;
 use loader_core::error::{ErrorName, Result};
-use loader_core::import::{BatchOutcome, GROUP_MAX_BYTES, ImportEvent, ImportSettings, import};
+use loader_core::import::{BatchOutcome, ImportEvent, ImportSettings, import};
 use loader_core::input::{Execution, ExecutionInput};
 use loader_core::plan::batching::Batch;
 use loader_core::plan::{Plan, PlanSettings, plan};
@@ -83,7 +83,7 @@ impl World {
             client,
             batch_max_bytes: 1 << 20,
             batch_max_objects: 2,
-            group_max_bytes: GROUP_MAX_BYTES,
+            group_max_bytes: 32 << 20,
             part_bytes: 1 << 20,
             import_lease: LEASE,
             time: Duration::from_mins(2),
