@@ -49,7 +49,8 @@ fn line_bytes(object: &ObjectVersion) -> usize {
 ///
 /// Every object is in exactly one batch. The bytes are divided into even shares,
 /// as few as keep the bounds; an object belongs to the share that its middle
-/// byte falls into, and a batch is what belongs to one share.
+/// byte falls into, and a batch is what belongs to one share. An import cuts its batch into
+/// transactions by the same rule.
 #[must_use]
 pub fn cut<O: Borrow<ObjectVersion>>(objects: Vec<O>, bounds: &BatchBounds) -> Vec<Vec<O>> {
     let max_objects = bounds.max_objects.max(1);
