@@ -321,8 +321,15 @@ impl MappedColumn {
 }
 
 /// Whether a value is a cell of the header, whatever blanks are around it. Most are not by
-/// their first character.
+/// their first byte.
+#[inline]
 fn is_cell(value: &str, cell: &str) -> bool {
+    if let (Some(first), Some(expected)) = (value.as_bytes().first(), cell.as_bytes().first())
+        && first != expected
+        && first.is_ascii_graphic()
+    {
+        return false;
+    }
     value.trim_start().strip_prefix(cell).is_some_and(|behind| behind.trim_start().is_empty())
 }
 

@@ -23,6 +23,7 @@ pub mod mapping;
 mod naming;
 pub mod parsed;
 pub mod parser;
+mod raw;
 pub mod reader;
 pub mod sample;
 mod scanner;

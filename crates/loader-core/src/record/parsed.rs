@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::raw::Raw;
+
 /// A record, decoded and split. It is made once and filled again for each record, so
 /// that no field costs an allocation.
 #[derive(Debug, Clone, Default)]
@@ -14,7 +16,7 @@ pub struct Parsed {
     pub(super) ends: Vec<End>,
     /// The record as it stands in the object, decoded, without its line end; cut at
     /// the most that is kept.
-    pub(super) raw: String,
+    pub(super) raw: Raw,
     /// Whether `raw` is only the beginning.
     pub(super) cut: bool,
     /// The record's number, from 1, the header not counted.
@@ -170,13 +172,14 @@ impl Parsed {
         Some(Text { value: self.text().get(end.start..end.at)?, written: end.written })
     }
 
-    /// Returns the text in which the fields stand, without quotes and escapes.
+    /// Returns the text in which the fields stand, without quotes and escapes. Behind them there
+    /// may be more.
     #[inline]
     pub(crate) fn text(&self) -> &str {
-        if self.in_raw { &self.raw } else { &self.text }
+        if self.in_raw { self.raw.with_rest() } else { &self.text }
     }
 
-    /// Returns the [text](Self::text), if the fields stand in the record as they are.
+    /// Returns the record as it stands in the object, if its fields stand in it as they are.
     pub(crate) fn verbatim(&self) -> Option<&str> {
         self.in_raw.then_some(self.raw.as_str())
     }
@@ -195,7 +198,7 @@ impl Parsed {
     /// beginning. It is a value: it goes to the reject table and nowhere else.
     #[must_use]
     pub fn raw(&self) -> (&str, bool) {
-        (&self.raw, self.cut)
+        (self.raw.as_str(), self.cut)
     }
 
     /// Returns the record's number, from 1, the header not counted.

@@ -51,11 +51,7 @@ impl PlainNulls {
     /// Tells whether a text is NULL.
     #[inline]
     pub(crate) const fn has(self, written: Written, is_empty: bool) -> bool {
-        match written {
-            Written::Absent => true,
-            Written::Plain => is_empty,
-            Written::Quoted => self.forced && is_empty,
-        }
+        matches!(written, Written::Absent) || is_empty && (self.forced || matches!(written, Written::Plain))
     }
 }
 

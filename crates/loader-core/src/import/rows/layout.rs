@@ -96,7 +96,7 @@ impl Layout {
         scratch: &mut String,
         out: &mut Vec<u8>,
     ) -> Result<(), RefusedValue> {
-        let verbatim = record.verbatim().filter(|text| !has_meaning(text));
+        let verbatim = record.verbatim().filter(|text| !has_meaning(text)).map(str::len);
         for (at, segment) in self.0.iter().enumerate() {
             if at > 0 {
                 out.push(b'\t');
@@ -182,11 +182,12 @@ impl PlainField {
     }
 }
 
-/// Appends fields: at once if they stand in a text in which nothing has a meaning to the format.
+/// Appends fields: at once if they stand in so many bytes of text, in which nothing has a meaning to
+/// the format.
 #[inline]
-fn write_fields(fields: &[PlainField], record: &Parsed, verbatim: Option<&str>, out: &mut Vec<u8>) {
+fn write_fields(fields: &[PlainField], record: &Parsed, verbatim: Option<usize>, out: &mut Vec<u8>) {
     let places = fields.iter().map(|field| field.place(record));
-    if verbatim.is_some_and(|text| push_parts(text, places, out)) {
+    if verbatim.is_some_and(|length| push_parts(record.text(), length, places, out)) {
         return;
     }
     for (at, field) in fields.iter().enumerate() {

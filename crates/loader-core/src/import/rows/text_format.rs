@@ -31,18 +31,19 @@ pub(super) fn push_null(out: &mut Vec<u8>) {
     out.extend_from_slice(NULL.as_bytes());
 }
 
-/// Appends the values of a row, without its newline. They are parts of a text, nothing of which
-/// [has a meaning](has_meaning); none is NULL. Returns false, and appends nothing, if they are
-/// not in the text, or together longer than it is.
+/// Appends the values of a row, without its newline; none is NULL. They are parts of the first
+/// `most` bytes of a text, nothing of which [has a meaning](has_meaning). Returns false, and appends
+/// nothing, if they are not in the text, or together longer than that.
 #[inline]
 pub(super) fn push_parts(
     text: &str,
+    most: usize,
     parts: impl ExactSizeIterator<Item = Option<Range<usize>>>,
     out: &mut Vec<u8>,
 ) -> bool {
     let (start, bytes) = (out.len(), text.as_bytes());
     // Each is followed by one byte, and has no more than two of its own if it is NULL.
-    out.resize(start + bytes.len() + parts.len() * (NULL.len() + 1) + STRIDE, 0);
+    out.resize(start + most + parts.len() * (NULL.len() + 1) + STRIDE, 0);
     let end = write_parts(bytes, parts, out.get_mut(start..).unwrap_or_default());
     out.truncate(end.map_or(start, |end| start + end));
     end.is_some()
@@ -55,33 +56,34 @@ fn write_parts(
     parts: impl Iterator<Item = Option<Range<usize>>>,
     room: &mut [u8],
 ) -> Option<usize> {
-    let all = room.len();
-    let mut room = room;
-    let mut behind: Option<&mut u8> = None;
+    let mut at = 0;
     for part in parts {
-        if let Some(delimiter) = behind {
-            *delimiter = b'\t';
-        }
-        let length = match part {
-            None => {
-                room.first_chunk_mut::<{ NULL.len() }>()?.copy_from_slice(NULL.as_bytes());
-                NULL.len()
-            }
-            Some(part) => {
-                let length = part.end.checked_sub(part.start)?;
-                match text.get(part.start..)?.first_chunk::<STRIDE>() {
-                    Some(first) if length <= STRIDE => *room.first_chunk_mut()? = *first,
-                    _ => room.get_mut(..length)?.copy_from_slice(text.get(part)?),
-                }
-                length
-            }
+        let Some(part) = part else {
+            let (null, rest) = room.get_mut(at..)?.split_at_mut_checked(NULL.len())?;
+            null.copy_from_slice(NULL.as_bytes());
+            *rest.first_mut()? = b'\t';
+            at += NULL.len() + 1;
+            continue;
         };
-        let (last, rest) = room.get_mut(length..)?.split_first_mut()?;
-        behind = Some(last);
-        room = rest;
+        // More than there is of any text, if it ends before it begins.
+        let length = part.end.wrapping_sub(part.start);
+        let from = text.get(part.start..)?;
+        let to = room.get_mut(at..)?;
+        match (from.first_chunk::<STRIDE>(), to.first_chunk_mut::<{ STRIDE + 1 }>()) {
+            (Some(value), Some(to)) if length <= STRIDE => {
+                *to.first_chunk_mut()? = *value;
+                *to.get_mut(length)? = b'\t';
+            }
+            _ => {
+                let (place, rest) = to.split_at_mut_checked(length)?;
+                place.copy_from_slice(from.get(..length)?);
+                *rest.first_mut()? = b'\t';
+            }
+        }
+        at += length + 1;
     }
     // Nothing is behind the last.
-    behind.map(|_| all - room.len() - 1)
+    at.checked_sub(1)
 }
 
 /// Appends a value.
@@ -211,7 +213,7 @@ mod tests {
                 .collect();
             text.push_str(&behind);
             let mut out = b"written".to_vec();
-            prop_assert!(push_parts(&text, parts.into_iter(), &mut out));
+            prop_assert!(push_parts(&text, text.len(), parts.into_iter(), &mut out));
             let expected = row_of(&cells.iter().map(Option::as_deref).collect::<Vec<_>>());
             prop_assert_eq!(String::from_utf8(out).unwrap(), format!("written{expected}"));
         }
@@ -221,7 +223,7 @@ mod tests {
     fn parts_that_are_not_in_the_text_are_no_row() {
         for parts in [vec![Some(0..1), Some(3..5)], vec![Some(0..4); 40], Vec::new()] {
             let mut out = b"written".to_vec();
-            assert!(!push_parts("abcd", parts.into_iter(), &mut out));
+            assert!(!push_parts("abcd", 4, parts.into_iter(), &mut out));
             assert_eq!(out, b"written");
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use memchr::{memchr, memchr3, memrchr};
 
@@ -9,6 +10,7 @@ use super::MAX_RAW_BYTES;
 use super::marks::Lines;
 use crate::record::decode::Unit;
 use crate::record::parsed::{Fault, Parsed};
+use crate::record::raw::Raw;
 
 /// The longest run of bytes that is one wrong character in some encoding.
 const MAX_WRONG_BYTES: usize = 8;
@@ -18,7 +20,7 @@ const WRONG_SHOWN: usize = 256;
 
 /// Text that has come.
 pub(super) struct Buffer {
-    text: String,
+    text: Arc<String>,
     /// Where the text begins that is not read yet.
     at: usize,
     /// How much text there was before.
@@ -69,7 +71,7 @@ impl Sink<'_> {
     pub(in crate::record) fn decode<T>(&mut self, append: impl FnOnce(&mut String) -> T) -> T {
         let buffer = &mut *self.buffer;
         let from = buffer.text.len();
-        let value = append(&mut buffer.text);
+        let value = append(Arc::make_mut(&mut buffer.text));
         if let Some(nul) = buffer.text.as_bytes().get(from..).and_then(|new| memrchr(0, new)) {
             buffer.last_nul = Some(buffer.before + (from + nul) as u64);
         }
@@ -86,7 +88,7 @@ impl Buffer {
     /// Makes a buffer; line ends may begin with `firsts`.
     pub(super) fn new(firsts: [u8; 2]) -> Self {
         Self {
-            text: String::new(),
+            text: Arc::default(),
             at: 0,
             before: 0,
             wrong: VecDeque::new(),
@@ -120,11 +122,17 @@ impl Buffer {
     /// Makes room for more text by forgetting what is read.
     pub(super) fn sink(&mut self) -> Sink<'_> {
         if self.at > 0 {
-            self.text.drain(..self.at);
+            Arc::make_mut(&mut self.text).drain(..self.at);
             self.before += self.at as u64;
             self.at = 0;
         }
         Sink { buffer: self }
+    }
+
+    /// Whether records are parts of the text.
+    #[cfg(test)]
+    pub(super) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.text) > 1
     }
 
     /// The text that is not read yet.
@@ -211,7 +219,7 @@ impl Buffer {
             self.wrong_on_line = 0;
         }
         let at = self.before + self.text.len() as u64;
-        self.text.push(char::REPLACEMENT_CHARACTER);
+        Arc::make_mut(&mut self.text).push(char::REPLACEMENT_CHARACTER);
         if let Some(Stored { unit: Unit::Byte, surplus, .. }) = &mut self.stored {
             let more = char::REPLACEMENT_CHARACTER.len_utf8().saturating_sub(bytes.len());
             surplus.push_back((at, u8::try_from(more).unwrap_or_default()));
@@ -227,10 +235,10 @@ impl Buffer {
         }
     }
 
-    /// Writes the beginning of the text as it stands in the object: up to `content`, or
+    /// Gives a record the beginning of the text as it stands in the object: up to `content`, or
     /// to the most that is kept. Bytes that are no text come as `\x` and two digits.
     /// Returns what is wrong with the `content`.
-    pub(super) fn write_raw(&self, record: &mut Parsed, content: usize) -> Option<Fault> {
+    pub(super) fn give_raw(&self, record: &mut Parsed, content: usize) -> Option<Fault> {
         let rest = self.rest();
         let (start, end) = (self.offset(), self.offset() + content as u64);
         let wrong = self.wrong.front().is_some_and(|wrong| wrong.at < end);
@@ -241,11 +249,10 @@ impl Buffer {
         if record.cut {
             kept = self.floor(MAX_RAW_BYTES);
         }
-        let kept = rest.get(..kept).unwrap_or_default();
         if wrong || nul {
-            self.write_marked(&mut record.raw, kept);
+            record.raw = Raw::own(self.marked(rest.get(..kept).unwrap_or_default()));
         } else {
-            record.raw.push_str(kept);
+            record.raw.share(&self.text, self.at..self.at + kept);
         }
         match (wrong, nul) {
             (true, _) => Some(Fault::Encoding),
@@ -254,7 +261,8 @@ impl Buffer {
         }
     }
 
-    fn write_marked(&self, raw: &mut String, kept: &str) {
+    fn marked(&self, kept: &str) -> String {
+        let mut raw = String::with_capacity(kept.len());
         let mut wrong = self.wrong.iter().peekable();
         for (at, character) in kept.char_indices() {
             let offset = self.offset() + at as u64;
@@ -270,5 +278,6 @@ impl Buffer {
                 _ = write!(raw, "\\x{byte:02x}");
             }
         }
+        raw
     }
 }

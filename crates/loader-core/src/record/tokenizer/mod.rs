@@ -245,6 +245,7 @@ impl Tokenizer {
             }
             let length = self.buffer.rest().len();
             if !self.ended && (length == 0 || length < self.wanted) {
+                record.raw.let_go();
                 return Step::More;
             }
             self.wanted = 0;
@@ -439,7 +440,7 @@ impl Tokenizer {
         lines: bool,
     ) {
         record.line = self.buffer.line();
-        let found = self.buffer.write_raw(record, content);
+        let found = self.buffer.give_raw(record, content);
         if lines || !matches!(self.ends, LineEnds::Any) {
             self.buffer.advance(next);
         } else {

@@ -11,8 +11,10 @@ impl Tokenizer {
         record.clear();
         record.fault = Some(fault);
         record.line = self.buffer.line();
-        self.buffer.write_raw(record, self.buffer.floor(self.limit));
+        self.buffer.give_raw(record, self.buffer.floor(self.limit));
         record.cut = true;
+        // It is kept for longer than the text of which it is a part.
+        record.raw = record.raw.clone();
         self.mode = Mode::Overlong(Overlong { kept: std::mem::take(record), by_line, amid: false });
     }
 

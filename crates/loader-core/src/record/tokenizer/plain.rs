@@ -10,7 +10,7 @@ use memchr::memchr;
 use super::MAX_RAW_BYTES;
 use super::marks::LineEnds;
 use super::reading::{Reading, View};
-use super::scan::{BLOCK, Scan, Signs};
+use super::scan::{BLOCK, FieldEnds, Scan, Signs};
 use crate::definition::dialect::{Dialect, Format, Trim};
 use crate::record::parsed::{End, Parsed, Written};
 
@@ -50,15 +50,18 @@ impl Plain {
         let (mut block, mut start) = (0, 0);
         loop {
             let found = scan.next(bytes.get(block..).filter(|rest| !rest.is_empty())?)?;
-            let mut left = found.at;
-            while left != 0 {
-                let at = block + left.trailing_zeros() as usize;
+            let FieldEnds { at: mut left, quoted, .. } = found;
+            // How many there are is known, so that there is room for all at once.
+            out.ends.extend((0..left.count_ones()).map(|_| {
+                let bit = left.trailing_zeros();
                 left &= left - 1;
-                let is_quoted = *bytes.get(start)? == self.quote;
+                let is_quoted = quoted >> bit & 1 == 1;
                 let (sign, written) = if is_quoted { (1, Written::Quoted) } else { (0, Written::Plain) };
-                out.ends.push(End { start: start + sign, at: at - sign, written });
+                let at = block + bit as usize;
+                let end = End { start: start + sign, at: at - sign, written };
                 start = at + 1;
-            }
+                end
+            }));
             if found.is_last {
                 break;
             }
@@ -106,6 +109,7 @@ mod tests {
     use super::super::csv::Csv;
     use super::*;
     use crate::definition::dialect::Quoting;
+    use crate::record::raw::Raw;
 
     fn fields(parsed: &Parsed) -> Vec<(String, Written)> {
         parsed.fields().map(|field| (field.value.to_owned(), field.written)).collect()
@@ -130,7 +134,7 @@ mod tests {
                     let Some(Reading::Record { content, next, fault, lines }) = plain.read(&view, &mut read) else {
                         break;
                     };
-                    read.raw.push_str(rest.get(..content).unwrap());
+                    read.raw = Raw::own(rest.get(..content).unwrap().to_owned());
                     // The rules want to see more before they decide.
                     let longer = format!("{rest}\nlookahead\n");
                     let view = View { rest: &longer, ended, amid: false, limit, window: limit };

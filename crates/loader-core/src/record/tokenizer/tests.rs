@@ -50,9 +50,29 @@ fn memory_is_bounded_however_long_a_record_is() {
         assert!(most < 640 * 1024, "{most} bytes held of {piece:?} after {first:?}");
         assert_eq!(records.len(), expected, "{piece:?} after {first:?}");
         for record in records {
-            assert!(record.fault.is_some() && record.cut && record.raw.len() <= MAX_RAW_BYTES);
+            assert!(record.fault.is_some() && record.cut && record.raw.as_str().len() <= MAX_RAW_BYTES);
         }
     }
+}
+
+#[test]
+fn a_record_is_a_part_of_the_text_until_more_is_read() {
+    let dialect = Dialect { header_rows: 0, ..Dialect::default() };
+    let mut tokenizer = Tokenizer::new(&dialect);
+    let (mut record, mut other) = (Parsed::default(), Parsed::default());
+    tokenizer.sink().text("a,b\nc,d\ne");
+    assert_eq!(tokenizer.next(&mut record), Step::Record);
+    assert!(tokenizer.buffer.is_shared());
+    assert_eq!(tokenizer.next(&mut record), Step::Record);
+    assert_eq!(tokenizer.next(&mut record), Step::More);
+    assert!(!tokenizer.buffer.is_shared(), "the text would be copied for what is added to it");
+
+    tokenizer.sink().text(",f\n");
+    assert_eq!(tokenizer.next(&mut record), Step::Record);
+    assert_eq!(tokenizer.next(&mut other), Step::More);
+    tokenizer.sink().text("g,h\n");
+    assert_eq!(tokenizer.next(&mut other), Step::Record);
+    assert_eq!((record.raw(), other.raw()), (("e,f", false), ("g,h", false)));
 }
 
 #[test]
