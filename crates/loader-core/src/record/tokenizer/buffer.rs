@@ -21,6 +21,8 @@ const WRONG_SHOWN: usize = 256;
 /// Text that has come.
 pub(super) struct Buffer {
     text: Arc<String>,
+    /// The same while more is added to it, which has the other empty.
+    filling: String,
     /// Where the text begins that is not read yet.
     at: usize,
     /// How much text there was before.
@@ -70,9 +72,9 @@ impl Sink<'_> {
     /// Takes what is appended to the text.
     pub(in crate::record) fn decode<T>(&mut self, append: impl FnOnce(&mut String) -> T) -> T {
         let buffer = &mut *self.buffer;
-        let from = buffer.text.len();
-        let value = append(Arc::make_mut(&mut buffer.text));
-        if let Some(nul) = buffer.text.as_bytes().get(from..).and_then(|new| memrchr(0, new)) {
+        let from = buffer.filling.len();
+        let value = append(&mut buffer.filling);
+        if let Some(nul) = buffer.filling.as_bytes().get(from..).and_then(|new| memrchr(0, new)) {
             buffer.last_nul = Some(buffer.before + (from + nul) as u64);
         }
         value
@@ -84,11 +86,18 @@ impl Sink<'_> {
     }
 }
 
+impl Drop for Sink<'_> {
+    fn drop(&mut self) {
+        self.buffer.text = Arc::new(std::mem::take(&mut self.buffer.filling));
+    }
+}
+
 impl Buffer {
     /// Makes a buffer; line ends may begin with `firsts`.
     pub(super) fn new(firsts: [u8; 2]) -> Self {
         Self {
             text: Arc::default(),
+            filling: String::new(),
             at: 0,
             before: 0,
             wrong: VecDeque::new(),
@@ -121,8 +130,10 @@ impl Buffer {
 
     /// Makes room for more text by forgetting what is read.
     pub(super) fn sink(&mut self) -> Sink<'_> {
+        // A record that has not let go of it keeps it.
+        self.filling = Arc::unwrap_or_clone(std::mem::take(&mut self.text));
         if self.at > 0 {
-            Arc::make_mut(&mut self.text).drain(..self.at);
+            self.filling.drain(..self.at);
             self.before += self.at as u64;
             self.at = 0;
         }
@@ -213,13 +224,13 @@ impl Buffer {
 
     fn push_wrong(&mut self, bytes: &[u8]) {
         let from = self.wrong.back().map_or(0, |last| last.at.saturating_sub(self.before));
-        let since = usize::try_from(from).ok().and_then(|from| self.text.as_bytes().get(from..));
+        let since = usize::try_from(from).ok().and_then(|from| self.filling.as_bytes().get(from..));
         let [first, second] = self.firsts;
         if since.is_some_and(|since| memchr3(b'\n', first, second, since).is_some()) {
             self.wrong_on_line = 0;
         }
-        let at = self.before + self.text.len() as u64;
-        Arc::make_mut(&mut self.text).push(char::REPLACEMENT_CHARACTER);
+        let at = self.before + self.filling.len() as u64;
+        self.filling.push(char::REPLACEMENT_CHARACTER);
         if let Some(Stored { unit: Unit::Byte, surplus, .. }) = &mut self.stored {
             let more = char::REPLACEMENT_CHARACTER.len_utf8().saturating_sub(bytes.len());
             surplus.push_back((at, u8::try_from(more).unwrap_or_default()));

@@ -4,20 +4,23 @@
 //! What stands within quotes is told by counting them, for all bytes of a block at once, as
 //! Langdale and Lemire do ("Parsing Gigabytes of JSON per Second", 2019, 3.1.1).
 
-use wide::u8x32;
+#[cfg(not(target_feature = "avx2"))]
+use wide::u8x16 as Lanes;
+#[cfg(target_feature = "avx2")]
+use wide::u8x32 as Lanes;
 
 /// How many bytes are looked at together: as many as a mask has bits.
 pub(super) const BLOCK: usize = 64;
-/// How many of them are compared in one step, where the processor can.
-const LANES: usize = 32;
+/// How many of them the processor compares in one step.
+const LANES: usize = size_of::<Lanes>();
 
 /// Signs that are looked for, each in all lanes; none of them is a NUL.
 #[derive(Debug, Clone)]
 pub(super) struct Signs {
-    delimiter: u8x32,
-    quote: u8x32,
+    delimiter: Lanes,
+    quote: Lanes,
     /// The sign before a quote within quotes, if that is another one.
-    escape: Option<u8x32>,
+    escape: Option<Lanes>,
     /// Whether two quotes within quotes are one.
     doubles: bool,
 }
@@ -33,7 +36,7 @@ struct Masks {
 
 impl Signs {
     pub(super) fn new(delimiter: u8, quote: u8, escape: Option<u8>) -> Self {
-        let lanes = |sign| u8x32::new([sign; LANES]);
+        let lanes = |sign| Lanes::new([sign; LANES]);
         let other = escape.filter(|escape| *escape != quote);
         Self {
             delimiter: lanes(delimiter),
@@ -56,15 +59,16 @@ impl Signs {
         self.masks_of(&padded)
     }
 
-    // Beside what is done with the masks, the compiler takes them apart into their bits.
-    #[inline(never)]
+    // With AVX2 the compiler takes the masks apart into their bits beside what is done with them.
+    #[cfg_attr(target_feature = "avx2", inline(never))]
+    #[cfg_attr(not(target_feature = "avx2"), inline)]
     fn masks_of(&self, block: &[u8; BLOCK]) -> Masks {
-        let (feed, carriage) = (u8x32::new([b'\n'; LANES]), u8x32::new([b'\r'; LANES]));
+        let (feed, carriage) = (Lanes::new([b'\n'; LANES]), Lanes::new([b'\r'; LANES]));
         let mut masks = Masks::default();
         let (parts, _) = block.as_chunks::<LANES>();
-        for (part, shift) in parts.iter().zip([0, LANES]) {
-            let bytes = u8x32::new(*part);
-            let bits = |lanes: u8x32| u64::from(lanes.to_bitmask()) << shift;
+        for (part, shift) in parts.iter().zip((0..BLOCK).step_by(LANES)) {
+            let bytes = Lanes::new(*part);
+            let bits = |lanes: Lanes| u64::from(lanes.to_bitmask()) << shift;
             masks.delimiters |= bits(bytes.simd_eq(self.delimiter));
             masks.quotes |= bits(bytes.simd_eq(self.quote));
             masks.line_ends |= bits(bytes.simd_eq(feed) | bytes.simd_eq(carriage));
