@@ -21,8 +21,6 @@ const WRONG_SHOWN: usize = 256;
 /// Text that has come.
 pub(super) struct Buffer {
     text: Arc<String>,
-    /// The same while more is added to it, which has the other empty.
-    filling: String,
     /// Where the text begins that is not read yet.
     at: usize,
     /// How much text there was before.
@@ -61,34 +59,35 @@ struct Wrong {
 /// Takes what is decoded.
 pub(in crate::record) struct Sink<'a> {
     buffer: &'a mut Buffer,
+    /// The buffer's text, which goes back when all is taken.
+    text: String,
 }
 
 impl Sink<'_> {
     /// Takes text.
     pub(in crate::record) fn text(&mut self, text: &str) {
-        self.decode(|buffer| buffer.push_str(text));
+        self.decode(|taken| taken.push_str(text));
     }
 
     /// Takes what is appended to the text.
     pub(in crate::record) fn decode<T>(&mut self, append: impl FnOnce(&mut String) -> T) -> T {
-        let buffer = &mut *self.buffer;
-        let from = buffer.filling.len();
-        let value = append(&mut buffer.filling);
-        if let Some(nul) = buffer.filling.as_bytes().get(from..).and_then(|new| memrchr(0, new)) {
-            buffer.last_nul = Some(buffer.before + (from + nul) as u64);
+        let from = self.text.len();
+        let value = append(&mut self.text);
+        if let Some(nul) = self.text.as_bytes().get(from..).and_then(|new| memrchr(0, new)) {
+            self.buffer.last_nul = Some(self.buffer.before + (from + nul) as u64);
         }
         value
     }
 
     /// Takes bytes that are no character.
     pub(in crate::record) fn wrong(&mut self, bytes: &[u8]) {
-        self.buffer.push_wrong(bytes);
+        self.buffer.push_wrong(bytes, &mut self.text);
     }
 }
 
 impl Drop for Sink<'_> {
     fn drop(&mut self) {
-        self.buffer.text = Arc::new(std::mem::take(&mut self.buffer.filling));
+        self.buffer.text = Arc::new(std::mem::take(&mut self.text));
     }
 }
 
@@ -97,7 +96,6 @@ impl Buffer {
     pub(super) fn new(firsts: [u8; 2]) -> Self {
         Self {
             text: Arc::default(),
-            filling: String::new(),
             at: 0,
             before: 0,
             wrong: VecDeque::new(),
@@ -131,13 +129,13 @@ impl Buffer {
     /// Makes room for more text by forgetting what is read.
     pub(super) fn sink(&mut self) -> Sink<'_> {
         // A record that has not let go of it keeps it.
-        self.filling = Arc::unwrap_or_clone(std::mem::take(&mut self.text));
+        let mut text = Arc::unwrap_or_clone(std::mem::take(&mut self.text));
         if self.at > 0 {
-            self.filling.drain(..self.at);
+            text.drain(..self.at);
             self.before += self.at as u64;
             self.at = 0;
         }
-        Sink { buffer: self }
+        Sink { buffer: self, text }
     }
 
     /// Whether records are parts of the text.
@@ -222,15 +220,15 @@ impl Buffer {
         }
     }
 
-    fn push_wrong(&mut self, bytes: &[u8]) {
+    fn push_wrong(&mut self, bytes: &[u8], text: &mut String) {
         let from = self.wrong.back().map_or(0, |last| last.at.saturating_sub(self.before));
-        let since = usize::try_from(from).ok().and_then(|from| self.filling.as_bytes().get(from..));
+        let since = usize::try_from(from).ok().and_then(|from| text.as_bytes().get(from..));
         let [first, second] = self.firsts;
         if since.is_some_and(|since| memchr3(b'\n', first, second, since).is_some()) {
             self.wrong_on_line = 0;
         }
-        let at = self.before + self.filling.len() as u64;
-        self.filling.push(char::REPLACEMENT_CHARACTER);
+        let at = self.before + text.len() as u64;
+        text.push(char::REPLACEMENT_CHARACTER);
         if let Some(Stored { unit: Unit::Byte, surplus, .. }) = &mut self.stored {
             let more = char::REPLACEMENT_CHARACTER.len_utf8().saturating_sub(bytes.len());
             surplus.push_back((at, u8::try_from(more).unwrap_or_default()));

@@ -4,6 +4,7 @@
 use super::reading::{Reading, View};
 use super::{Mode, Overlong, Step, Tokenizer};
 use crate::record::parsed::{Fault, Parsed};
+use crate::record::raw::Raw;
 
 impl Tokenizer {
     /// Begins to drop a record.
@@ -14,7 +15,7 @@ impl Tokenizer {
         self.buffer.give_raw(record, self.buffer.floor(self.limit));
         record.cut = true;
         // It is kept for longer than the text of which it is a part.
-        record.raw = record.raw.clone();
+        record.raw = Raw::own(record.raw.as_str().to_owned());
         self.mode = Mode::Overlong(Overlong { kept: std::mem::take(record), by_line, amid: false });
     }
 
